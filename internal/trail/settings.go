@@ -1,0 +1,113 @@
+package trail
+
+import "time"
+
+// Settings is everything about a trail that can be set, in the shape of CloudTrail's API.
+// Empty means: not set.
+type Settings struct {
+	Logging bool // GetTrailStatus IsLogging
+
+	Bucket       string // S3BucketName
+	Prefix       string // S3KeyPrefix
+	Topic        string // SnsTopicARN
+	Key          string // KmsKeyId as full key ARN: an alias can be pointed at another key
+	LogGroup     string // CloudWatchLogsLogGroupArn
+	LogRole      string // CloudWatchLogsRoleArn
+	GlobalEvents bool   // IncludeGlobalServiceEvents
+	MultiRegion  bool   // IsMultiRegionTrail
+	Organization bool   // IsOrganizationTrail
+	Validation   bool   // LogFileValidationEnabled
+
+	Selectors   Selectors
+	Insights    []Insight
+	EventConfig EventConfig
+	Tags        map[string]string
+}
+
+// Selectors decide which events a trail records. Basic or Advanced is set, never both.
+type Selectors struct {
+	Basic    []Selector
+	Advanced []AdvancedSelector
+}
+
+// Selector is one of up to five basic event selectors.
+type Selector struct {
+	ReadWrite      string // "All", "ReadOnly" or "WriteOnly"
+	Management     bool   // IncludeManagementEvents
+	ExcludeSources []string
+	Data           []DataResource
+}
+
+// DataResource selects data events of one resource type.
+type DataResource struct {
+	Type   string
+	Values []string
+}
+
+// AdvancedSelector selects the events that fulfil all its conditions. Its name is free text and means nothing.
+type AdvancedSelector struct {
+	Name   string
+	Fields []FieldSelector
+}
+
+// FieldSelector is one condition of an advanced selector.
+type FieldSelector struct {
+	Field         string
+	Equals        []string
+	NotEquals     []string
+	StartsWith    []string
+	NotStartsWith []string
+	EndsWith      []string
+	NotEndsWith   []string
+}
+
+// Insight is one kind of Insights events that the trail records.
+type Insight struct {
+	Type       string   // "ApiCallRateInsight" or "ApiErrorRateInsight"
+	Categories []string // "Management", "Data"
+}
+
+// EventConfig is the trail's event configuration: aggregation, enrichment and maximum event size.
+type EventConfig struct {
+	Aggregations []Aggregation
+	ContextKeys  []ContextKeys
+	MaxEventSize string // "Standard" or "Large"
+}
+
+// Aggregation is one aggregation of events of a category.
+type Aggregation struct {
+	Category  string
+	Templates []string
+}
+
+// ContextKeys enriches events with tags or request context.
+type ContextKeys struct {
+	Type   string
+	Equals []string
+}
+
+// Status is what GetTrailStatus says besides whether the trail is logging. Times are zero when
+// AWS gives none.
+type Status struct {
+	Logging                bool
+	Started, Stopped       time.Time // StartLoggingTime, StopLoggingTime: the latest call of each kind
+	Delivered              time.Time // LatestDeliveryTime
+	DeliveryError          string    // LatestDeliveryError
+	DigestDelivered        time.Time
+	DigestError            string
+	LogsDelivered          time.Time // LatestCloudWatchLogsDeliveryTime
+	LogsError              string
+	NotificationsDelivered time.Time
+	NotificationsError     string
+}
+
+// State is how a trail is, as AWS says.
+type State struct {
+	ARN    ARN
+	Exists bool
+	Settings
+	Status Status
+	// Read lists the groups of settings that were read: a group that was not read is not compared.
+	Read   []Group
+	ReadAt time.Time
+}
