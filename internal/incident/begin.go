@@ -1,0 +1,104 @@
+package incident
+
+import (
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// FromRecord begins the incident of one watched record. Its outcome is what the record alone tells: Attempted
+// or Noted; who reads the trail's state may find better or worse.
+func FromRecord(rule Rule, r event.Record, ref TrailRef, seen time.Time) Incident {
+	finding := Judge(rule, r)
+	first := r.ID
+	if first == "" {
+		first = r.Time.UTC().Format(time.RFC3339) + r.RequestID
+	}
+	inc := Incident{
+		SchemaVersion: SchemaVersion,
+		ID:            ID(ref.ARN, first),
+		Trail:         ref,
+		Outcome:       Noted,
+		Severity:      finding.Severity,
+		Findings:      []Finding{finding},
+		Record: &Record{
+			EventID: r.ID, EventName: r.Name, EventSource: r.Source, EventTime: r.Time.UTC(),
+			Account: r.Account, Region: r.Region, RequestID: r.RequestID,
+			ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, DeliveryID: r.Carrier.ID,
+		},
+		Actor:    actorOf(r.Actor),
+		Drifts:   []Drift{},
+		Actions:  []Action{},
+		OpenedAt: r.Time.UTC(),
+		SeenAt:   seen.UTC(),
+		Source:   r.Carrier.Kind,
+	}
+	if r.Time.IsZero() {
+		inc.OpenedAt = seen.UTC()
+	}
+	if finding.Attempt {
+		inc.Outcome = Attempted
+	}
+	return inc
+}
+
+// FromState begins the incident of a state that a sweep found, without any record.
+func FromState(a trail.ARN, finding Finding, stopped, seen time.Time) Incident {
+	inc := Incident{
+		SchemaVersion: SchemaVersion,
+		ID:            ID(a.String(), stopped.UTC().Format(time.RFC3339Nano)),
+		Trail:         RefOf(a),
+		Outcome:       Open,
+		Severity:      finding.Severity,
+		Findings:      []Finding{finding},
+		Drifts:        []Drift{},
+		Actions:       []Action{},
+		OpenedAt:      stopped.UTC(),
+		SeenAt:        seen.UTC(),
+		Source:        "sweep",
+	}
+	if stopped.IsZero() {
+		inc.OpenedAt = seen.UTC()
+	}
+	return inc
+}
+
+func actorOf(a event.Actor) *Actor {
+	if a == (event.Actor{}) {
+		return nil
+	}
+	return &Actor{
+		Type: a.Type, ARN: a.ARN, Account: a.Account, Name: a.UserName, Issuer: a.Issuer,
+		KeySuffix: suffix(a.AccessKeyID), MFA: a.MFA, Console: a.Console,
+		InvokedBy: a.InvokedBy, SourceIP: a.SourceIP, UserAgent: a.UserAgent,
+	}
+}
+
+// suffix is as much of an access key id as may be shown.
+func suffix(key string) string {
+	if len(key) < 16 {
+		return ""
+	}
+	return key[len(key)-4:]
+}
+
+// Where a blind window's bounds come from, the surest first.
+const (
+	FromStatus  = "from_status"  // the trail's own start and stop times
+	FromRecords = "from_records" // the times of records
+)
+
+// Window is the blind window that began at from. A zero to leaves it open, counted until now.
+func Window(from, to, now time.Time, certainty string) *BlindWindow {
+	w := &BlindWindow{From: from.UTC(), Certainty: certainty}
+	end := to
+	if to.IsZero() {
+		w.Open, end = true, now
+	} else {
+		to = to.UTC()
+		w.To = &to
+	}
+	w.Seconds = max(0, end.Sub(from).Seconds())
+	return w
+}
