@@ -1,0 +1,304 @@
+// Package sim is a simulated AWS: accounts, Regions, CloudTrail trails, S3 buckets, STS, SNS, SQS and EventBridge, with the
+// semantics and error codes of the real services as far as guarding trails needs them, on the real wire protocols.
+//
+// A World is an http.Handler, so the real SDK, the AWS CLI and Terraform can talk to it; World.Transport serves the same
+// in process without sockets. One seed decides every id and delay, time is a field: the same seed and the same calls give
+// the same bytes. Signatures are not verified: the access key id in the request says who calls.
+package sim
+
+// How a service plugs in: one constructor `func newXxx(w *World) *service` per service, listed in newServices (service.go).
+// It names the service as the SigV4 scope does, its protocol, and its operations; state lives in a struct of its own that
+// the operations' methods share (add a field to World only when another service must reach it).
+//
+//	func newSNS(w *World) *service {
+//		t := &topics{w: w, byARN: map[string]*topic{}}
+//		return &service{name: "sns", source: "sns.amazonaws.com", protocol: query, namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+//			operations: []operation{queryOp("CreateTopic", writes, t.create), queryOp("Publish", dataWrites, t.publish)}}
+//	}
+//	func (t *topics) create(c *call, form url.Values) (any, error)          // query: answer is an XML struct, nil for an empty result
+//	func (q *queues) send(c *call, in *sendInput) (any, error)              // jsonOp: answer is marshalled; nil is {}
+//	return nil, fail("NotFound", "Topic does not exist").status(404)        // any error of the API
+//
+// Operations run with World.mu held: never wait, never call user code in them. Later work (deliveries) goes to
+// w.schedule(at, func): that func runs WITHOUT the lock, inside Advance, Settle, Deliver or Run; it locks for itself. Long polls use
+// c.wait. Ids come from w.uuid() and w.token(n), time from w.now(), ARNs from c.arn("sns", name). CloudTrail records
+// offered to the bus arrive at w.bus, a func field that the EventBridge service sets: func(rec Record), called without the
+// lock when the record is due. SNS sets w.topicExists so that CreateTrail can check SnsTopicName.
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Options say how a World behaves. The zero value is a world with seed 0 whose clock stands still at 2026-01-05 09:00 UTC.
+type Options struct {
+	Seed  uint64
+	Start time.Time        // the first moment of the simulated clock; ignored with Clock
+	Clock func() time.Time // nil: simulated time, moved only by Advance and Settle
+
+	DefaultAccount string   // the account of unknown access keys; default 111122223333
+	Partition      string   // of users and roles; default aws
+	Regions        []string // enabled Regions; default: the seventeen that every account has
+
+	EventDelayMin time.Duration // until a record is on the event bus; defaults 1 s to 9 s
+	EventDelayMax time.Duration
+	EventLoss     float64 // share of records that never reach the bus (delivery is best effort)
+	EventCopies   float64 // share of records that reach the bus twice
+	SilentStart   bool    // the call that begins coverage of the bus (StartLogging) is not itself delivered
+
+	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
+	Quotas  bool          // token buckets of the CloudTrail API
+}
+
+// A World is one simulated AWS. All its methods may be called from several goroutines.
+// Inside a testing/synctest bubble make it inside the bubble.
+type World struct {
+	opts Options
+
+	mu       sync.Mutex // never held over user code or waiting
+	clock    time.Time  // simulated time, without Options.Clock
+	skew     time.Duration
+	random   *rand.Rand
+	tasks    tasks
+	taskSeq  int
+	changed  chan struct{} // closed and replaced whenever something happened
+	services []*service
+
+	accounts   map[string]*Account
+	principals map[string]principal // by access key id
+	faults     []*Fault
+	denials    []*denial
+	quotas     map[quotaKey]*bucketOfTokens
+	calls      []Call
+	records    []Record
+
+	trails      *trails
+	buckets     *buckets
+	bus         func(Record)          // set by EventBridge; called without the lock
+	topicExists func(arn string) bool // set by SNS; called with the lock
+}
+
+// New makes a world. It starts no goroutines.
+func New(o Options) *World {
+	if o.Start.IsZero() {
+		o.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	}
+	if o.DefaultAccount == "" {
+		o.DefaultAccount = "111122223333"
+	}
+	if o.Partition == "" {
+		o.Partition = "aws"
+	}
+	if o.Regions == nil {
+		o.Regions = everyAccountRegions()
+	}
+	if o.EventDelayMin == 0 && o.EventDelayMax == 0 {
+		o.EventDelayMin, o.EventDelayMax = time.Second, 9*time.Second
+	}
+	w := &World{
+		opts:       o,
+		clock:      o.Start.UTC(),
+		random:     rand.New(rand.NewPCG(o.Seed, 0x74726169_6c776172)),
+		changed:    make(chan struct{}),
+		accounts:   map[string]*Account{},
+		principals: map[string]principal{},
+		quotas:     map[quotaKey]*bucketOfTokens{},
+	}
+	w.services = newServices(w)
+	return w
+}
+
+// Now is the world's time, UTC.
+func (w *World) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now()
+}
+
+func (w *World) now() time.Time {
+	if w.opts.Clock != nil {
+		return w.opts.Clock().Add(w.skew).UTC()
+	}
+	return w.clock
+}
+
+// moveTo sets the clock forward to t; it never goes back.
+func (w *World) moveTo(t time.Time) {
+	d := t.Sub(w.now())
+	if d <= 0 {
+		return
+	}
+	if w.opts.Clock != nil {
+		w.skew += d
+	} else {
+		w.clock = w.clock.Add(d)
+	}
+}
+
+// Advance moves the clock by d and does everything due on the way, in order, in the caller's goroutine.
+// A delivery may itself make calls and may itself call Advance.
+func (w *World) Advance(d time.Duration) {
+	w.mu.Lock()
+	until := w.now().Add(d)
+	w.mu.Unlock()
+	w.deliverUntil(until)
+	w.mu.Lock()
+	w.moveTo(until)
+	w.touch()
+	w.mu.Unlock()
+}
+
+// Deliver does everything due by now and returns how many things it did.
+func (w *World) Deliver() int { return w.deliverUntil(w.Now()) }
+
+// Settle advances the clock from one delivery to the next until nothing is under way, at most by limit.
+// Work that never ends by itself (a schedule) does not count as under way.
+func (w *World) Settle(limit time.Duration) error {
+	end := w.Now().Add(limit)
+	for {
+		w.mu.Lock()
+		at, busy := w.tasks.nextWork()
+		w.mu.Unlock()
+		if !busy {
+			return nil
+		}
+		if at.After(end) {
+			w.deliverUntil(end)
+			w.mu.Lock()
+			w.moveTo(end)
+			w.mu.Unlock()
+			return fmt.Errorf("settle world: something is still due at %s, after the limit of %s", at.Format(time.RFC3339), limit)
+		}
+		w.deliverUntil(at)
+	}
+}
+
+// Run delivers whatever falls due, as Options.Clock moves on, until ctx ends. A server with a real clock needs one Run.
+func (w *World) Run(ctx context.Context) error {
+	for {
+		w.Deliver()
+		w.mu.Lock()
+		changed := w.changed
+		var due <-chan time.Time
+		var timer *time.Timer
+		if len(w.tasks) > 0 && w.opts.Clock != nil {
+			timer = time.NewTimer(max(0, w.tasks[0].at.Sub(w.now())))
+			due = timer.C
+		}
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-due:
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *World) deliverUntil(until time.Time) int {
+	for n := 0; ; n++ {
+		w.mu.Lock()
+		if len(w.tasks) == 0 || w.tasks[0].at.After(until) {
+			w.mu.Unlock()
+			return n
+		}
+		t := heap.Pop(&w.tasks).(task)
+		w.moveTo(t.at)
+		w.touch()
+		w.mu.Unlock()
+		t.run()
+	}
+}
+
+// schedule has run called at the given time, without the lock. Called with the lock held.
+func (w *World) schedule(at time.Time, run func()) { w.addTask(task{at: at, run: run}) }
+
+// scheduleIdle is schedule for work that repeats for ever, for which Settle does not wait.
+func (w *World) scheduleIdle(at time.Time, run func()) { w.addTask(task{at: at, run: run, idle: true}) }
+
+func (w *World) addTask(t task) {
+	w.taskSeq++
+	t.seq = w.taskSeq
+	heap.Push(&w.tasks, t)
+	w.touch()
+}
+
+// touch wakes whoever waits for the world to change.
+func (w *World) touch() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// uuid draws a random id of the form that AWS gives requests and events.
+func (w *World) uuid() string {
+	a, b := w.random.Uint64(), w.random.Uint64()
+	a = a&^0xf000 | 0x4000
+	b = b&^(3<<62) | 2<<62
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&(1<<48-1))
+}
+
+// token draws n random letters and digits.
+func (w *World) token(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = letters[w.random.IntN(len(letters))]
+	}
+	return string(b)
+}
+
+// between draws a duration from min to max.
+func (w *World) between(min, max time.Duration) time.Duration {
+	if max <= min {
+		return min
+	}
+	return min + time.Duration(w.random.Int64N(int64(max-min)+1))
+}
+
+type task struct {
+	at   time.Time
+	seq  int
+	idle bool
+	run  func()
+}
+
+// tasks is a heap: the earliest first, of equal ones the one scheduled first.
+type tasks []task
+
+func (t tasks) Len() int { return len(t) }
+func (t tasks) Less(i, j int) bool {
+	if !t[i].at.Equal(t[j].at) {
+		return t[i].at.Before(t[j].at)
+	}
+	return t[i].seq < t[j].seq
+}
+func (t tasks) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+func (t *tasks) Push(x any)   { *t = append(*t, x.(task)) }
+func (t *tasks) Pop() any {
+	old := *t
+	last := old[len(old)-1]
+	old[len(old)-1] = task{}
+	*t = old[:len(old)-1]
+	return last
+}
+
+// nextWork says when the earliest task that is not idle falls due.
+func (t tasks) nextWork() (time.Time, bool) {
+	var at time.Time
+	found := false
+	for _, x := range t {
+		if !x.idle && (!found || x.at.Before(at)) {
+			at, found = x.at, true
+		}
+	}
+	return at, found
+}
