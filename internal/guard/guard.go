@@ -1,0 +1,208 @@
+// Package guard is the engine's core: for one trail it reads the state, compares, repairs, reads back and
+// says what it found, as incidents. Records are hints: they say which trail to look at and who did
+// something, never what to write.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Cloud is the AWS that the guard reads and repairs. Failed calls are *trail.CallError.
+type Cloud interface {
+	// Status asks once, without a second try, whether the trail is logging.
+	Status(ctx context.Context, a trail.ARN) (trail.Status, error)
+	// Read reads everything about the trail, trying until ctx ends.
+	Read(ctx context.Context, a trail.ARN) (trail.State, error)
+	// Do makes the call, trying until ctx ends, and returns AWS's request id. The incident's id
+	// travels with the call, so that the call's own record can be matched with it.
+	Do(ctx context.Context, action trail.Action, incidentID string) (requestID string, err error)
+	// Self is the ARN of the principal that makes the calls.
+	Self(ctx context.Context) (string, error)
+}
+
+// Guard watches over the trails of some accounts.
+type Guard struct {
+	Cloud Cloud
+	Now   func() time.Time
+	// Accounts whose trails may be read and repaired.
+	Accounts []string
+	// Observe forbids every call that changes something.
+	Observe bool
+	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
+	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// Own remembers the calls that this process made.
+	Own *Own
+}
+
+// Times that the guard waits.
+const (
+	// patience is how long AWS may take to say whether a stopped trail is logging before it is
+	// started unread: somebody may be burning the quota of reads.
+	patience = time.Second
+	// skew is how far the time of a record and the time of the trail's status may lie apart for one call.
+	skew = 15 * time.Second
+	// repeat is how much later than the record the latest stop may be: whoever stops a trail twice
+	// leaves no second record when no trail is left to record it.
+	repeat = 15 * time.Minute
+	// settle is how long a state that contradicts a record, or a repair, is read again: CloudTrail's
+	// reads are eventually consistent.
+	settle = 12 * time.Second
+)
+
+// Reconcile looks at one trail because of some records (none for a sweep), repairs what is to be repaired and
+// returns one incident for each watched record, the same whichever batch it came in. An error means
+// that a repair failed or could not be proven: the records are to be handed in again.
+func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Record) ([]incident.Incident, error) {
+	seen := g.Now()
+	var incidents []incident.Incident
+	var hints []event.Record
+	for _, r := range unique(records) {
+		if confirmed, ok := g.own(ctx, a, r, seen); ok {
+			incidents = append(incidents, confirmed)
+			continue
+		}
+		rule, ok := incident.RuleFor(r)
+		if !ok {
+			continue
+		}
+		incidents = append(incidents, incident.FromRecord(rule, r, incident.RefOf(a), seen))
+		hints = append(hints, r)
+	}
+	if len(hints) == 0 && len(records) > 0 {
+		return incidents, nil // only our own calls, and calls that are nothing to us
+	}
+
+	if !slices.Contains(g.Accounts, a.Account) {
+		return g.foreign(a, incidents), nil
+	}
+
+	w := work{guard: g, arn: a, records: hints, seen: seen, id: firstID(a, incidents, seen)}
+	err := w.run(ctx)
+	if len(records) == 0 {
+		incidents = w.swept()
+	}
+	for i := range incidents {
+		if incidents[i].Outcome != incident.Confirmed {
+			w.tell(&incidents[i])
+		}
+		incidents[i].NextSteps = incident.Steps(incidents[i])
+	}
+	return incidents, err
+}
+
+// Reject makes the incident of a record that contradicts itself, or names no trail that can be told.
+func (g *Guard) Reject(rule incident.Rule, r event.Record, why error) incident.Incident {
+	inc := incident.FromRecord(rule, r, incident.TrailRef{Account: r.Account, Region: r.Region}, g.Now())
+	inc.Outcome, inc.Reason = incident.Rejected, why.Error()
+	inc.NextSteps = incident.Steps(inc)
+	return inc
+}
+
+// Place finds the trail that a record is about, and holds what the record and its carrier say against each
+// other: account, Region and ARN of a genuine record agree.
+func Place(r event.Record) (trail.ARN, error) {
+	c := r.Carrier
+	if c.Kind == event.CarrierEventBridge {
+		switch {
+		case c.Source != "aws.cloudtrail":
+			return trail.ARN{}, fmt.Errorf("the event claims to be CloudTrail's, yet its source is %q: forged", c.Source)
+		case c.Account != r.Account:
+			return trail.ARN{}, fmt.Errorf("the event is of account %q, the record in it of account %q", c.Account, r.Account)
+		case c.Region != r.Region:
+			return trail.ARN{}, fmt.Errorf("the event is of Region %q, the record in it of Region %q", c.Region, r.Region)
+		}
+	}
+	if r.Trail == "" {
+		return trail.ARN{}, errors.New("the record names no trail")
+	}
+	a, err := trail.Resolve(r.Trail, r.Region, r.Account)
+	if err != nil {
+		return trail.ARN{}, fmt.Errorf("the record names a trail that cannot exist: %w", err)
+	}
+	// A refused call may have named anything, and the trail of another account too.
+	if r.Succeeded() {
+		switch {
+		case a.Region != r.Region:
+			return trail.ARN{}, fmt.Errorf("the record is of Region %q and changes trail %s: a trail is changed in its home Region only", r.Region, a)
+		case a.Account != r.Account:
+			return trail.ARN{}, fmt.Errorf("the record is of account %q and changes trail %s of another account", r.Account, a)
+		}
+	}
+	return a, nil
+}
+
+// foreign ends incidents about a trail that this deployment does not guard.
+func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.Incident {
+	for i := range incidents {
+		inc := &incidents[i]
+		if inc.Outcome == incident.Confirmed {
+			continue
+		}
+		if inc.Outcome != incident.Attempted {
+			inc.Outcome = incident.Rejected
+		}
+		inc.Reason = fmt.Sprintf("trail %s belongs to account %s; this deployment guards %s: nothing was read or changed",
+			a.Name, a.Account, strings.Join(g.Accounts, ", "))
+		inc.NextSteps = append(incident.Steps(*inc), incident.Step{
+			Text: "If this deployment is to guard that account, add it to `accounts` in the configuration; a trail of an organization is guarded from its management account."})
+	}
+	return incidents
+}
+
+// own recognises the record of a call that we made ourselves: by its request id, else (in a process that has
+// no memory of it) because our role made it. It confirms a repair and starts nothing.
+func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.Time) (incident.Incident, bool) {
+	if r.Source != incident.CloudTrailSource || r.Name != string(trail.StartLogging) || !r.Succeeded() {
+		return incident.Incident{}, false
+	}
+	id, known := g.Own.Incident(r.RequestID)
+	if !known {
+		self, err := g.Cloud.Self(ctx)
+		if err != nil || !sameRole(self, r.Actor) {
+			return incident.Incident{}, false
+		}
+		id = incidentIn(r.Actor.UserAgent)
+	}
+	rule, _ := incident.RuleFor(r)
+	inc := incident.FromRecord(rule, r, incident.RefOf(a), seen)
+	inc.Outcome = incident.Confirmed
+	inc.Findings[0].Text = "StartLogging by trailwarden itself: CloudTrail has recorded the repair"
+	if id != "" {
+		inc.ID = id
+	}
+	inc.NextSteps = incident.Steps(inc)
+	return inc, true
+}
+
+// unique drops the repetitions of a record: at least one delivery also means more than one.
+func unique(records []event.Record) []event.Record {
+	var out []event.Record
+	ids := make(map[string]bool, len(records))
+	for _, r := range records {
+		if r.ID != "" && ids[r.ID] {
+			continue
+		}
+		ids[r.ID] = true
+		out = append(out, r)
+	}
+	slices.SortStableFunc(out, func(x, y event.Record) int { return x.Time.Compare(y.Time) })
+	return out
+}
+
+func firstID(a trail.ARN, incidents []incident.Incident, now time.Time) string {
+	for _, inc := range incidents {
+		if inc.Outcome != incident.Confirmed {
+			return inc.ID
+		}
+	}
+	return incident.ID(a.String(), now.UTC().Format(time.RFC3339Nano))
+}

@@ -1,0 +1,70 @@
+package guard
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/trailwarden/trailwarden/internal/event"
+)
+
+// Own remembers the latest calls that this process made, by AWS's request id, so that their own records do not
+// alarm. It is safe for use by several goroutines. A nil Own remembers nothing.
+type Own struct {
+	mu    sync.Mutex
+	calls map[string]string // request id -> incident id
+	order []string
+}
+
+// ownCalls is how many calls are remembered: more than can be made while their records are on the way.
+const ownCalls = 4096
+
+// Add remembers a call.
+func (o *Own) Add(requestID, incidentID string) {
+	if o == nil || requestID == "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.calls == nil {
+		o.calls = make(map[string]string)
+	}
+	o.calls[requestID] = incidentID
+	o.order = append(o.order, requestID)
+	if len(o.order) > ownCalls {
+		delete(o.calls, o.order[0])
+		o.order = o.order[1:]
+	}
+}
+
+// Incident finds the incident that a call of ours repaired.
+func (o *Own) Incident(requestID string) (id string, ok bool) {
+	if o == nil || requestID == "" {
+		return "", false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	id, ok = o.calls[requestID]
+	return id, ok
+}
+
+// sameRole says whether a record's actor is the principal self. Sessions of one role are one principal.
+func sameRole(self string, a event.Actor) bool {
+	return self != "" && a.ARN != "" && principal(self) == principal(a.ARN)
+}
+
+// principal shortens "arn:…:assumed-role/ROLE/SESSION" to its role.
+func principal(arn string) string {
+	if i := strings.Index(arn, ":assumed-role/"); i >= 0 {
+		if j := strings.LastIndex(arn, "/"); j > i+len(":assumed-role/") {
+			return arn[:j]
+		}
+	}
+	return arn
+}
+
+var incidentID = regexp.MustCompile(`\binc-[0-9a-f]{16}\b`)
+
+// incidentIn finds the incident id that our calls carry in their user agent. The caller chooses that text: it
+// is believed only of our own role, and only to join two messages.
+func incidentIn(userAgent string) string { return incidentID.FindString(userAgent) }
