@@ -22,7 +22,7 @@ const maxRequest = 16 << 20 // bytes of a request body
 func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	a, err := w.answer(r)
 	if err != nil {
-		return
+		panic(http.ErrAbortHandler) // the caller has gone: close the connection without an answer
 	}
 	for k, v := range a.header {
 		rw.Header().Set(k, v)
@@ -105,6 +105,7 @@ func (w *World) answer(r *http.Request) (answer, error) {
 		return refuse(s.unknownOperation(name, r))
 	}
 	c.op = op
+	c.params = c.requestParameters()
 
 	fault := w.faultFor(c)
 	if fault != nil && fault.Delay > 0 {
@@ -113,6 +114,9 @@ func (w *World) answer(r *http.Request) (answer, error) {
 		}
 	}
 	if fault != nil && fault.Hang && !fault.After {
+		w.mu.Lock()
+		w.note(c, "", true)
+		w.mu.Unlock()
 		return hang(c.ctx)
 	}
 	a, err := w.perform(c, fault)
@@ -150,13 +154,14 @@ func (w *World) perform(c *call, fault *Fault) (answer, error) {
 	defer w.touch()
 	c.at = w.now()
 	w.trails.catchUp()
-	covered := w.trails.cover(c.account, c.recordRegion())
+	covered := w.trails.cover(c.account, c.region)
 	out, err := w.attempt(c, fault)
 	var failed *apiError
 	if err != nil {
 		failed = asAPIError(err)
 	}
 	w.record(c, out, failed, covered)
+	w.note(c, codeOf(failed), fault != nil && fault.Hang)
 	if failed != nil {
 		return answer{}, failed
 	}
@@ -210,6 +215,13 @@ func (w *World) delay(ctx context.Context, d time.Duration) error {
 func hang(ctx context.Context) (answer, error) {
 	<-ctx.Done()
 	return answer{}, ctx.Err()
+}
+
+func codeOf(e *apiError) string {
+	if e == nil {
+		return ""
+	}
+	return e.code
 }
 
 func asAPIError(err error) *apiError {

@@ -29,17 +29,18 @@ type recordResource struct {
 
 // A Call is one line of the world's journal.
 type Call struct {
-	Time      time.Time
-	RequestID string
-	Service   string // as in the SigV4 scope
-	Op        string
-	Account   string
-	Region    string
-	Principal string // ARN
-	SourceIP  string
-	Mutates   bool
-	Error     string          // code; "" for success
-	Request   json.RawMessage // what was asked for, with the names that records use; null when nothing was said
+	Time       time.Time
+	RequestID  string
+	Service    string // as in the SigV4 scope
+	Op         string
+	Account    string
+	Region     string
+	Principal  string // ARN
+	SourceIP   string
+	Mutates    bool
+	Error      string          // code; "" when it took effect
+	Unanswered bool            // the caller got no answer, whether it took effect (there is a record of it) or not
+	Request    json.RawMessage // what was asked for, with the names that records use; null when nothing was said
 }
 
 // Calls returns the journal: every call that reached a known operation, in order.
@@ -56,40 +57,31 @@ func (w *World) Records() []Record {
 	return slices.Clone(w.records)
 }
 
-// recordRegion is the awsRegion of the call's record.
-func (c *call) recordRegion() string {
-	if c.service.globalIn != "" {
-		return c.service.globalIn
-	}
-	return c.region
-}
-
-// record writes the call into the journal and, if it is a management event, makes its CloudTrail record.
-// covered says whether a trail covered the call before it took effect.
-func (w *World) record(c *call, out any, failed *apiError, covered bool) {
-	params := c.requestParameters()
-	request, err := marshal(params)
+// note writes the call into the journal.
+func (w *World) note(c *call, code string, unanswered bool) {
+	request, err := marshal(c.params)
 	if err != nil {
 		request = []byte("null")
 	}
-	code := ""
-	if failed != nil {
-		code = failed.code
-	}
 	w.calls = append(w.calls, Call{
-		Time: c.at, RequestID: c.id, Service: c.service.name, Op: c.op.name, Account: c.account, Region: c.region,
-		Principal: c.caller.arn, SourceIP: sourceIP(c.request), Mutates: c.op.effect.mutates(), Error: code, Request: request,
+		Time: c.at, RequestID: c.id, Service: c.service.name, Op: c.op.name, Account: c.account, Region: c.region, Principal: c.caller.arn,
+		SourceIP: sourceIP(c.request), Mutates: c.op.effect.mutates(), Error: code, Unanswered: unanswered, Request: request,
 	})
+}
+
+// record makes the CloudTrail record of a call, if it is a management event.
+// covered says whether a trail covered the call before it took effect.
+func (w *World) record(c *call, out any, failed *apiError, covered bool) {
 	if c.op.effect != reads && c.op.effect != writes {
 		return
 	}
-	after := w.trails.cover(c.account, c.recordRegion())
+	after := w.trails.cover(c.account, c.region)
 	rec := Record{
-		Account: c.account, Region: c.recordRegion(), ID: w.uuid(), Name: c.op.name, Source: c.service.source, Time: c.at,
+		Account: c.account, Region: c.region, ID: w.uuid(), Name: c.op.name, Source: c.service.source, Time: c.at,
 		ReadOnly: c.op.effect == reads, Bus: c.op.effect == writes && (covered || after && !w.opts.SilentStart),
 		user: c.caller.userName(), accessKey: c.caller.accessKey, resources: c.resources,
 	}
-	rec.Raw = c.rawRecord(rec, params, out, failed)
+	rec.Raw = c.rawRecord(rec, out, failed)
 	w.records = append(w.records, rec)
 	if rec.Bus {
 		w.publish(rec)
@@ -118,8 +110,8 @@ func (w *World) publish(rec Record) {
 
 // requestParameters is what the caller sent, named as CloudTrail names it; nil when nothing was sent.
 func (c *call) requestParameters() any {
-	if c.params != nil {
-		return c.params
+	if c.service.params != nil {
+		return c.service.params(c)
 	}
 	if c.service.protocol.json() {
 		var v map[string]any
@@ -153,37 +145,37 @@ func (c *call) responseElements(out any) any {
 	return lowerCamel(v)
 }
 
-func (c *call) rawRecord(rec Record, params, out any, failed *apiError) json.RawMessage {
+func (c *call) rawRecord(rec Record, out any, failed *apiError) json.RawMessage {
 	type tls struct {
 		Version string `json:"tlsVersion"`
 		Suite   string `json:"cipherSuite"`
 		Host    string `json:"clientProvidedHostHeader"`
 	}
 	doc := struct {
-		EventVersion        string         `json:"eventVersion"`
-		UserIdentity        map[string]any `json:"userIdentity"`
-		EventTime           string         `json:"eventTime"`
-		EventSource         string         `json:"eventSource"`
-		EventName           string         `json:"eventName"`
-		AWSRegion           string         `json:"awsRegion"`
-		SourceIPAddress     string         `json:"sourceIPAddress"`
-		UserAgent           string         `json:"userAgent"`
-		ErrorCode           string         `json:"errorCode,omitempty"`
-		ErrorMessage        string         `json:"errorMessage,omitempty"`
-		RequestParameters   any            `json:"requestParameters"`
-		ResponseElements    any            `json:"responseElements"`
-		RequestID           string         `json:"requestID"`
-		EventID             string         `json:"eventID"`
-		ReadOnly            bool           `json:"readOnly"`
-		EventType           string         `json:"eventType"`
-		ManagementEvent     bool           `json:"managementEvent"`
-		RecipientAccountID  string         `json:"recipientAccountId"`
-		EventCategory       string         `json:"eventCategory"`
-		TLSDetails          tls            `json:"tlsDetails"`
+		EventVersion       string         `json:"eventVersion"`
+		UserIdentity       map[string]any `json:"userIdentity"`
+		EventTime          string         `json:"eventTime"`
+		EventSource        string         `json:"eventSource"`
+		EventName          string         `json:"eventName"`
+		AWSRegion          string         `json:"awsRegion"`
+		SourceIPAddress    string         `json:"sourceIPAddress"`
+		UserAgent          string         `json:"userAgent"`
+		ErrorCode          string         `json:"errorCode,omitempty"`
+		ErrorMessage       string         `json:"errorMessage,omitempty"`
+		RequestParameters  any            `json:"requestParameters"`
+		ResponseElements   any            `json:"responseElements"`
+		RequestID          string         `json:"requestID"`
+		EventID            string         `json:"eventID"`
+		ReadOnly           bool           `json:"readOnly"`
+		EventType          string         `json:"eventType"`
+		ManagementEvent    bool           `json:"managementEvent"`
+		RecipientAccountID string         `json:"recipientAccountId"`
+		EventCategory      string         `json:"eventCategory"`
+		TLSDetails         tls            `json:"tlsDetails"`
 	}{
 		EventVersion: "1.11", UserIdentity: c.caller.identity(), EventTime: timestamp(rec.Time), EventSource: rec.Source, EventName: rec.Name,
 		AWSRegion: rec.Region, SourceIPAddress: sourceIP(c.request), UserAgent: clip(c.request.UserAgent(), 1024),
-		RequestParameters: params, RequestID: c.id, EventID: rec.ID, ReadOnly: rec.ReadOnly, EventType: "AwsApiCall", ManagementEvent: true,
+		RequestParameters: c.params, RequestID: c.id, EventID: rec.ID, ReadOnly: rec.ReadOnly, EventType: "AwsApiCall", ManagementEvent: true,
 		RecipientAccountID: rec.Account, EventCategory: "Management",
 		TLSDetails: tls{"TLSv1.3", "TLS_AES_128_GCM_SHA256", c.request.Host},
 	}

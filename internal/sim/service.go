@@ -28,7 +28,7 @@ type service struct {
 
 	route    func(*http.Request) string // rest: the operation of a request; "" when there is none
 	resource func(*call) string         // ARN that the call is about, for the text of a denial; nil: none
-	globalIn string                     // the Region that its records carry whatever Region the call named; "" for regional services
+	params   func(*call) any            // requestParameters of a request; nil: the request with lower-camel names
 }
 
 func (s *service) operation(name string) (operation, bool) {
@@ -93,7 +93,7 @@ type call struct {
 	region  string
 	caller  principal
 
-	params    any // requestParameters of the record; by default the request with lower-camel names
+	params    any // requestParameters of the record; an operation may replace them
 	resources []recordResource
 }
 

@@ -1,10 +1,8 @@
 package sim
 
 import (
-	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -35,9 +33,6 @@ func (t *tokens) assumeRole(c *call, form url.Values) (any, error) {
 	session := form.Get("RoleSessionName")
 	if part == nil || !sessionName.MatchString(session) {
 		return nil, fail("ValidationError", "RoleArn or RoleSessionName is invalid")
-	}
-	if !strings.HasPrefix(form.Get("RoleArn"), "arn:"+t.world.opts.Partition+":") {
-		return nil, fail("AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.caller.arn, form.Get("RoleArn")).status(http.StatusForbidden)
 	}
 	account := t.world.accountLocked(part[1])
 	p := account.session(part[2], session)

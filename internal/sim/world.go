@@ -50,6 +50,8 @@ type Options struct {
 	EventCopies   float64 // share of records that reach the bus twice
 	SilentStart   bool    // the call that begins coverage of the bus (StartLogging) is not itself delivered
 
+	HistoryDelay time.Duration // until a record shows in Event history
+
 	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
 	Quotas  bool          // token buckets of the CloudTrail API
 }
