@@ -94,7 +94,7 @@ func (f *flattening) satisfies(b branch) bool {
 				hits.add(l.chain)
 			}
 		}
-		forget := f.untouched(b[i+1:])
+		forget := untouched(b[i+1:])
 		next := map[string][]elem{}
 		reach := func(chosen []elem) {
 			kept := slices.DeleteFunc(chosen, func(e elem) bool { return forget(f.lists[e.list]) })
@@ -114,11 +114,11 @@ func (f *flattening) satisfies(b branch) bool {
 		}
 		states = slices.Collect(maps.Values(next))
 	}
-	return len(b) > 0
+	return true
 }
 
 // untouched makes a function that says whether none of the fields lies in a list at the given path.
-func (f *flattening) untouched(fields branch) func(path string) bool {
+func untouched(fields branch) func(path string) bool {
 	known := map[string]bool{}
 	return func(path string) bool {
 		answer, ok := known[path]
