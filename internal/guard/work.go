@@ -39,12 +39,12 @@ func (w *work) run(ctx context.Context) error {
 		if err := w.answerStop(ctx, stop); err != nil {
 			return err
 		}
+		if w.partial {
+			return nil // started, and not allowed to read
+		}
 	}
 	if !w.read {
 		if err := w.look(ctx); err != nil {
-			if stopped {
-				return err
-			}
 			// What a record alone tells is worth telling also when AWS does not answer.
 			w.partial, w.why = true, err.Error()
 			return err
