@@ -1,0 +1,307 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+var home = trail.ARN{Partition: "aws", Region: "eu-central-1", Account: "111122223333", Name: "main"}
+
+// answers is an AWS that answers each operation from a list, the last entry again and again.
+type answers map[string][]answer
+
+type answer struct {
+	status int
+	body   string
+}
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if op == "" {
+		op = "GetCallerIdentity"
+	}
+	list := a[op]
+	if len(list) == 0 {
+		<-r.Context().Done() // AWS does not answer
+		return nil, r.Context().Err()
+	}
+	if len(list) > 1 {
+		a[op] = list[1:]
+	}
+	if list[0].status == 0 {
+		return nil, errors.New(list[0].body)
+	}
+	h := http.Header{"X-Amzn-Requestid": {"request-1"}, "Content-Type": {"application/x-amz-json-1.1"}}
+	return &http.Response{StatusCode: list[0].status, Header: h, Body: io.NopCloser(strings.NewReader(list[0].body)), Request: r}, nil
+}
+
+func failing(code string, status int) answer {
+	return answer{status, `{"__type":"` + code + `","message":"no"}`}
+}
+
+func client(a http.RoundTripper) *Client {
+	return &Client{Version: "test", Config: aws.Config{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		HTTPClient: &http.Client{Transport: a},
+	}}
+}
+
+// TestErrorsOfTheModel holds the table of codes against the model that it was made from.
+func TestErrorsOfTheModel(t *testing.T) {
+	data, err := os.ReadFile("testdata/errors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var model struct {
+		Errors map[string]struct{ Class string }
+	}
+	if err := json.Unmarshal(data, &model); err != nil {
+		t.Fatal(err)
+	}
+	if len(model.Errors) < 50 {
+		t.Fatalf("the model lists %d errors", len(model.Errors))
+	}
+	for code, e := range model.Errors {
+		got, known := codes[code]
+		want := trail.Class(strings.ToLower(e.Class))
+		if want == "obsolete" {
+			want = got // said to be no longer in use
+		}
+		if !known || got != want {
+			t.Errorf("%s is of class %q, the model says %q", code, got, want)
+		}
+	}
+}
+
+// TestErrorsOfTheSDK fails the build when a newer SDK declares an error, for an operation on trails, that the table
+// does not know. (FAULTS.md E14)
+func TestErrorsOfTheSDK(t *testing.T) {
+	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/cloudtrail").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "deserializers.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations := strings.Fields(`CreateTrail UpdateTrail DeleteTrail StartLogging StopLogging PutEventSelectors PutInsightSelectors
+		PutEventConfiguration AddTags RemoveTags ListTags GetTrail DescribeTrails GetTrailStatus GetEventSelectors
+		GetInsightSelectors GetEventConfiguration ListTrails LookupEvents ListPublicKeys`)
+	declared := regexp.MustCompile(`case strings.EqualFold\("([A-Za-z0-9]+)", errorCode\)`)
+	for _, op := range operations {
+		_, rest, ok := strings.Cut(string(src), "func awsAwsjson11_deserializeOpError"+op+"(")
+		if !ok {
+			t.Errorf("the SDK has no %s any more, or this test does not read its source rightly", op)
+			continue
+		}
+		body, _, _ := strings.Cut(rest, "\n}\n")
+		names := declared.FindAllStringSubmatch(body, -1)
+		if len(names) == 0 {
+			t.Errorf("%s declares no error: does this test still read the SDK's source rightly?", op)
+		}
+		for _, name := range names {
+			if _, known := codes[name[1]]; !known {
+				t.Errorf("%s may answer %s, which has no class", op, name[1])
+			}
+		}
+	}
+}
+
+func TestClasses(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer answer
+		want   trail.Class
+	}{
+		{"denied", failing("AccessDeniedException", 400), trail.ClassDenied},
+		{"denied by the old name", failing("AccessDenied", 403), trail.ClassDenied},
+		{"gone", failing("TrailNotFoundException", 400), trail.ClassGone},
+		{"home Region", failing("InvalidHomeRegionException", 400), trail.ClassWrongPlace},
+		{"expired", failing("ExpiredTokenException", 400), trail.ClassLogin},
+		{"clock", failing("SignatureDoesNotMatch", 403), trail.ClassLogin},
+		{"organization", failing("NotOrganizationMasterAccountException", 400), trail.ClassOrg},
+		{"unknown code", failing("BrandNewException", 400), trail.ClassUnknown},
+		{"unknown code, server error", failing("BrandNewException", 503), trail.ClassRetry},
+		{"unknown code, too many", failing("BrandNewException", 429), trail.ClassRetry},
+		{"throttled", failing("ThrottlingException", 400), trail.ClassRetry},
+		{"conflict", failing("ConflictException", 400), trail.ClassRetry},
+		{"reset connection", answer{0, "connection reset"}, trail.ClassRetry},
+		{"HTML", answer{200, "<html>proxy</html>"}, trail.ClassUnknown},
+		{"empty body", answer{200, ""}, trail.ClassUnknown},
+		{"garbage", answer{200, `{"IsLogging":"perhaps"}`}, trail.ClassUnknown},
+		{"says nothing", answer{200, `{}`}, trail.ClassUnknown},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := client(answers{"GetTrailStatus": {test.answer}}).Status(t.Context(), home)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got := trail.ClassOf(err); got != test.want {
+				t.Errorf("class %q, want %q: %v", got, test.want, err)
+			}
+			if !strings.Contains(err.Error(), home.String()) {
+				t.Errorf("the error does not name the trail: %v", err)
+			}
+		})
+	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	c := client(answers{})
+	c.Config.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("none in the chain")
+	})
+	_, err := c.Status(t.Context(), home)
+	call, ok := errors.AsType[*trail.CallError](err)
+	if !ok || call.Class != trail.ClassLogin || !strings.Contains(call.Hint, "credentials") {
+		t.Errorf("got %+v", err)
+	}
+}
+
+// TestRetry: throttling and conflicts are waited out, whatever their number; what cannot get better is not tried again.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := make([]answer, 0, 31)
+		for i := range 30 {
+			busy = append(busy, failing([]string{"ThrottlingException", "ConflictException", "InternalFailure"}[i%3], 400))
+		}
+		c := client(answers{"StartLogging": append(busy, answer{200, "{}"})})
+		id, err := c.Do(t.Context(), trail.Start(home), "inc-1")
+		if err != nil || id != "request-1" {
+			t.Errorf("got %q, %v", id, err)
+		}
+	})
+}
+
+func TestRetryEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begin := time.Now()
+		_, err := client(answers{"StartLogging": {failing("ThrottlingException", 400)}}).Do(ctx, trail.Start(home), "")
+		call, _ := errors.AsType[*trail.CallError](err)
+		if call == nil || call.Code != "ThrottlingException" || call.Tries < 10 {
+			t.Errorf("after a minute: %+v", err)
+		}
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("gave up after %s", took)
+		}
+	})
+}
+
+func TestHangingAWS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		_, err := client(answers{}).Status(t.Context(), home)
+		if trail.ClassOf(err) != trail.ClassRetry || time.Since(begin) != attempt {
+			t.Errorf("got %v after %s", err, time.Since(begin))
+		}
+	})
+}
+
+func TestRead(t *testing.T) {
+	c := client(answers{
+		"GetTrail": {{200, `{"Trail":{"Name":"main","S3BucketName":"logs","IsMultiRegionTrail":true,"LogFileValidationEnabled":true}}`}},
+		"GetTrailStatus": {failing("ThrottlingException", 400),
+			{200, `{"IsLogging":true,"StartLoggingTime":1763899200.5,"LatestDeliveryError":"AccessDenied"}`}},
+	})
+	s, err := c.Read(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := time.UnixMilli(1763899200500).UTC()
+	if !s.Exists || !s.Logging || s.Bucket != "logs" || !s.MultiRegion || !s.Validation || !s.Status.Started.Equal(started) || s.Status.DeliveryError != "AccessDenied" {
+		t.Errorf("got %+v", s)
+	}
+	gone, err := client(answers{"GetTrail": {failing("TrailNotFoundException", 400)}, "GetTrailStatus": {failing("TrailNotFoundException", 400)}}).Read(t.Context(), home)
+	if err != nil || gone.Exists {
+		t.Errorf("a deleted trail: %+v, %v", gone, err)
+	}
+}
+
+func TestTrailsReadsEveryPageOrFails(t *testing.T) {
+	page := func(n int, token string) answer {
+		return answer{200, fmt.Sprintf(`{"Trails":[{"TrailARN":"arn:aws:cloudtrail:us-east-1:111122223333:trail/trail%d","HomeRegion":"us-east-1"}],"NextToken":%q}`, n, token)}
+	}
+	got, err := client(answers{"ListTrails": {page(1, "a"), page(2, "b"), page(3, "")}}).Trails(t.Context(), "us-east-1")
+	if err != nil || len(got) != 3 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := client(answers{"ListTrails": {page(1, "a"), page(2, "a")}}).Trails(t.Context(), "us-east-1"); err == nil {
+		t.Errorf("a list that repeats a page was taken for complete: %v", got)
+	}
+}
+
+// TestHomeRegion: whatever Region the client is configured for, calls go to the trail's home.
+func TestHomeRegion(t *testing.T) {
+	var hosts []string
+	seen := roundTrip(func(r *http.Request) (*http.Response, error) {
+		hosts = append(hosts, r.URL.Host+" "+r.Header.Get("User-Agent"))
+		return answers{"StartLogging": {{200, "{}"}}}.RoundTrip(r)
+	})
+	china := home
+	china.Partition, china.Region = "aws-cn", "cn-north-1"
+	for _, a := range []trail.ARN{home, china} {
+		if _, err := client(seen).Do(t.Context(), trail.Start(a), "inc-00000000000000aa"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"cloudtrail.eu-central-1.amazonaws.com", "cloudtrail.cn-north-1.amazonaws.com.cn"} {
+		if !strings.HasPrefix(hosts[i], want+" ") || !strings.Contains(hosts[i], "inc-00000000000000aa") {
+			t.Errorf("call went to %s, want %s and the incident's id", hosts[i], want)
+		}
+	}
+}
+
+func TestWarmOpensTheConnection(t *testing.T) {
+	connections := 0
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			io.WriteString(w, `{"IsLogging":true}`)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections++
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := client(http.DefaultTransport)
+	c.Config.BaseEndpoint = &server.URL
+	c.Warm(t.Context(), home.Region)
+	if _, err := c.Status(t.Context(), home); err != nil || connections != 1 {
+		t.Errorf("%d connections, %v: the first call did not use the one that was opened", connections, err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestUnplannedCallIsAnError(t *testing.T) {
+	if _, err := client(answers{}).Do(t.Context(), trail.Action{Op: "DeleteTrail", Target: home}, ""); err == nil ||
+		!strings.Contains(err.Error(), "no repair makes the call DeleteTrail") {
+		t.Errorf("got %v", err)
+	}
+}
