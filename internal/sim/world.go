@@ -142,7 +142,7 @@ func (w *World) moveTo(t time.Time) {
 }
 
 // Advance moves the clock by d and does everything due on the way, in order, in the caller's goroutine.
-// A delivery may itself make calls and may itself call Advance.
+// A delivery may itself make calls and may itself call Advance; when several goroutines advance, deliveries run side by side.
 func (w *World) Advance(d time.Duration) {
 	w.mu.Lock()
 	until := w.now().Add(d)
