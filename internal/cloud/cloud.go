@@ -4,6 +4,7 @@ package cloud
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,3 +99,11 @@ func (c *Client) Do(ctx context.Context, action trail.Action, incidentID string)
 type unplanned trail.Op
 
 func (u unplanned) Error() string { return "no repair makes the call " + string(u) }
+
+// AccountOf is the account in an ARN, empty when there is none.
+func AccountOf(arn string) string {
+	if part := strings.SplitN(arn, ":", 6); len(part) == 6 {
+		return part[4]
+	}
+	return ""
+}
