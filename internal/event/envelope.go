@@ -2,6 +2,7 @@ package event
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -114,6 +115,7 @@ func (d *decoder) eventBridge(raw []byte, o object, at spot) {
 	inner.carrier.DetailType = o.text("detail-type")
 	inner.carrier.Account = o.text("account")
 	inner.carrier.Region = o.text("region")
+	inner.carrier.Event = raw
 	detail := o.find("detail")
 	switch {
 	case *o.fault != nil:
@@ -127,6 +129,10 @@ func (d *decoder) eventBridge(raw []byte, o object, at spot) {
 
 // sqs decodes a message of the batch that Lambda gets from a queue. Everything inside carries its id.
 func (d *decoder) sqs(raw []byte, o object, at spot) {
+	if d.messages == d.limits.messages {
+		d.bad(raw, at, &fault{why: "more than " + strconv.Itoa(d.limits.messages) + " SQS messages"})
+		return
+	}
 	d.messages++
 	id := o.text("messageId")
 	if at.carrier.MessageID == "" {

@@ -75,13 +75,14 @@ const (
 // Carrier is the innermost envelope that a record came in, with what that envelope says of itself.
 type Carrier struct {
 	Kind       string
-	Where      string // path to the record within the input, such as "Records[3].body.detail"
-	MessageID  string // messageId of the SQS message around it, however many envelopes out
-	ID         string // EventBridge: id of the delivery; two deliveries of one record differ in it
-	Source     string // EventBridge: source; "aws.cloudtrail" unless forged
-	DetailType string // EventBridge: detail-type
-	Account    string // EventBridge: account
-	Region     string // EventBridge: region
+	Where      string          // path to the record within the input, such as "Records[3].body.detail"
+	MessageID  string          // messageId of the SQS message around it, however many envelopes out
+	ID         string          // EventBridge: id of the delivery; two deliveries of one record differ in it
+	Source     string          // EventBridge: source; "aws.cloudtrail" unless forged
+	DetailType string          // EventBridge: detail-type
+	Account    string          // EventBridge: account
+	Region     string          // EventBridge: region
+	Event      json.RawMessage // EventBridge: the whole event, byte for byte as it came
 }
 
 // Bad is a piece of input that could not be decoded. It is reported and kept, never skipped in silence.

@@ -33,6 +33,10 @@ func FromRecord(rule Rule, r event.Record, ref TrailRef, seen time.Time) Inciden
 		OpenedAt: r.Time.UTC(),
 		SeenAt:   seen.UTC(),
 		Source:   r.Carrier.Kind,
+		Event:    r.Carrier.Event,
+	}
+	if inc.Event == nil {
+		inc.Event = r.Raw
 	}
 	if r.Time.IsZero() {
 		inc.OpenedAt = seen.UTC()
