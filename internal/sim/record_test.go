@@ -340,6 +340,10 @@ func TestLookupEvents(t *testing.T) {
 			}
 		})
 	}
+	far := at(s.World, away, s.Account(account).User("alice"))
+	if out, err := far.trail.LookupEvents(ctx(t), &cloudtrail.LookupEventsInput{}); err != nil || len(out.Events) != 0 {
+		t.Errorf("in another Region: %v %v", out, err)
+	}
 	s.Advance(91 * 24 * time.Hour)
 	if names, _, err := lookup(cloudtrail.LookupEventsInput{}); err != nil || len(names) != 0 {
 		t.Errorf("after 91 days: %v %v", names, err)

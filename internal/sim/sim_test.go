@@ -108,6 +108,13 @@ func (s *site) get(t *testing.T) types.Trail {
 	return *out.Trail
 }
 
+// topics makes these the only SNS topics that CloudTrail finds.
+func (s *site) topics(arns ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.topicExists = func(arn string) bool { return slices.Contains(arns, arn) }
+}
+
 func ctx(t *testing.T) context.Context {
 	c, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)

@@ -111,6 +111,47 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
+func TestDeliveryUpToTheMomentOfBreaking(t *testing.T) {
+	key := "arn:aws:kms:eu-central-1:111122223333:key/k1"
+	s := newSite(t, Options{})
+	s.Account(account).Key(home, "k1")
+	s.stopped(t)
+	must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), KmsKeyId: &key}))
+	for range 60 { // starting again does not put the deliveries off
+		s.start(t)
+		s.Advance(time.Minute)
+	}
+	s.Advance(time.Hour)
+	broken := s.Now()
+	s.Account(account).DisableKey(key)
+	s.Advance(time.Hour)
+	if last := s.status(t).LatestDeliveryTime; last == nil || last.After(broken) || broken.Sub(*last) > deliveryPeriod {
+		t.Errorf("last delivery at %v, broken at %s", last, broken)
+	}
+}
+
+func TestTopicThatVanishesIsANotificationError(t *testing.T) {
+	s := newSite(t, Options{})
+	s.topics("arn:aws:sns:eu-central-1:111122223333:news")
+	s.stopped(t)
+	must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), SnsTopicName: aws.String("news")}))
+	s.start(t)
+	s.Advance(time.Hour)
+	before := s.status(t)
+	if before.LatestNotificationTime == nil || before.LatestNotificationError != nil {
+		t.Fatalf("no notifications while all is well: %+v", before)
+	}
+	s.topics()
+	s.Advance(time.Hour)
+	after := s.status(t)
+	if aws.ToString(after.LatestNotificationError) != "NotFound" || !after.LatestNotificationTime.Equal(*before.LatestNotificationTime) {
+		t.Errorf("after the topic vanished: %s, at %s", aws.ToString(after.LatestNotificationError), after.LatestNotificationTime)
+	}
+	if !after.LatestDeliveryTime.After(*before.LatestDeliveryTime) {
+		t.Error("log files must go on without the topic")
+	}
+}
+
 func TestStoppedTrailDeliversOnceMore(t *testing.T) {
 	s := newSite(t, Options{})
 	s.logging(t)
@@ -165,4 +206,14 @@ func TestQuotasAreSharedWithTheAttacker(t *testing.T) {
 	s.start(t)
 	_, err = s.trail.StartLogging(ctx(t), &cloudtrail.StartLoggingInput{Name: aws.String("main")})
 	wantCode(t, "ThrottlingException", err)
+	s.Advance(time.Hour) // saves up a few calls, not an hour's
+	worked := 0
+	for range 20 {
+		if _, err := s.trail.StartLogging(ctx(t), &cloudtrail.StartLoggingInput{Name: aws.String("main")}); err == nil {
+			worked++
+		}
+	}
+	if worked < 1 || worked > 5 {
+		t.Errorf("%d calls at once after an hour of rest", worked)
+	}
 }

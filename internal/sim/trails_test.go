@@ -45,6 +45,7 @@ func TestCreateTrail(t *testing.T) {
 		{"log group and role", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &group, CloudWatchLogsRoleArn: &role}, ""},
 		{"log group without role", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &group}, "InvalidCloudWatchLogsRoleArnException"},
 		{"role without log group", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
+		{"log group of another Region", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: aws.String(strings.Replace(group, home, away, 1)), CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
 		{"topic name without sense", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), SnsTopicName: aws.String("a b")}, "InvalidSnsTopicNameException"},
 		{"tag given twice", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), TagsList: []types.Tag{{Key: aws.String("a")}, {Key: aws.String("a")}}}, "InvalidTagParameterException"},
 		{"51 tags", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), TagsList: manyTags(51)}, "TagsLimitExceededException"},
@@ -107,12 +108,17 @@ func TestUpdateTrail(t *testing.T) {
 		{"log group alone", []update{{CloudWatchLogsLogGroupArn: &group}}, "InvalidCloudWatchLogsRoleArnException", func(*types.Trail) {}},
 		{"bucket cannot be cleared", []update{{S3BucketName: aws.String("")}}, "InvalidS3BucketNameException", func(*types.Trail) {}},
 		{"bucket must exist", []update{{S3BucketName: aws.String("gone")}}, "S3BucketDoesNotExistException", func(*types.Trail) {}},
+		{"topic must exist", []update{{SnsTopicName: aws.String("absent")}}, "InsufficientSnsTopicPolicyException", func(*types.Trail) {}},
+		{"topic by ARN", []update{{SnsTopicName: aws.String("arn:aws:sns:eu-central-1:111122223333:news")}}, "", func(w *types.Trail) {
+			w.SnsTopicName, w.SnsTopicARN = aws.String("arn:aws:sns:eu-central-1:111122223333:news"), aws.String("arn:aws:sns:eu-central-1:111122223333:news")
+		}},
 		{"disabled key", []update{{KmsKeyId: aws.String("arn:aws:kms:eu-central-1:111122223333:key/off")}}, "KmsException", func(*types.Trail) {}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, Options{})
 			s.stopped(t)
+			s.topics("arn:aws:sns:eu-central-1:111122223333:news")
 			s.Account(account).Key(home, "k1")
 			s.Account(account).DisableKey(s.Account(account).Key(home, "off"))
 			want := s.get(t)
@@ -153,6 +159,9 @@ func TestQuotaOfTrailsCountsMultiRegionTrailsEverywhere(t *testing.T) {
 	wantCode(t, "MaximumNumberOfTrailsExceededException", create(far, "six", false))
 	must(t)(s.trail.DeleteTrail(ctx(t), &cloudtrail.DeleteTrailInput{Name: aws.String("one")}))
 	wantCode(t, "", create(far, "six", false))
+	must(t)(s.trail.DeleteTrail(ctx(t), &cloudtrail.DeleteTrailInput{Name: aws.String("five")}))
+	wantCode(t, "MaximumNumberOfTrailsExceededException", create(s, "seven", true)) // the other Region is full
+	wantCode(t, "", create(s, "seven", false))
 }
 
 func TestNamesAndARNs(t *testing.T) {
