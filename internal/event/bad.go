@@ -92,8 +92,8 @@ func quote(text string) string {
 type place string
 
 func (p place) String() string {
-	if p == "" {
-		return "input"
+	if p == "" || p[0] == ' ' {
+		return "input" + string(p)
 	}
 	return strings.TrimSuffix(string(p), ": ")
 }

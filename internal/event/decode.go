@@ -48,7 +48,7 @@ func (l limits) decode(data []byte) ([]Record, []Bad) {
 	d.document(data, spot{carrier: Carrier{Kind: CarrierBare}})
 	if d.uncounted > 0 {
 		// It is about the input as a whole, and it is not one piece more to count.
-		d.limits.bads++
+		d.limits.bads = len(d.bads) + 1
 		d.bad(data, spot{}, &fault{why: strconv.Itoa(d.uncounted) + " more pieces could not be decoded and are not listed"})
 	}
 	return d.records, d.bads
@@ -142,11 +142,6 @@ func (d *decoder) elements(c *cursor, at spot, kind string) int {
 	for n := 0; ; n++ {
 		raw := c.next(false)
 		if raw == nil {
-			return n
-		}
-		if d.messages == d.limits.messages {
-			d.bad(c.b[c.start:], at.in(at.where.index(n), kind), &fault{
-				why: "more than " + strconv.Itoa(d.limits.messages) + " SQS messages: the rest was not read"})
 			return n
 		}
 		d.element(raw, at.in(at.where.index(n), kind))

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // detailTypes are the EventBridge detail-types whose detail is a CloudTrail record.
@@ -115,7 +116,9 @@ func (d *decoder) eventBridge(raw []byte, o object, at spot) {
 	inner.carrier.DetailType = o.text("detail-type")
 	inner.carrier.Account = o.text("account")
 	inner.carrier.Region = o.text("region")
-	inner.carrier.Event = raw
+	if len(raw) <= d.limits.record && utf8.Valid(raw) {
+		inner.carrier.Event = raw
+	}
 	detail := o.find("detail")
 	switch {
 	case *o.fault != nil:

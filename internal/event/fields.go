@@ -83,7 +83,12 @@ func (d *decoder) fields(raw []byte, top []member, c Carrier) (Record, *fault) {
 		return Record{}, f
 	}
 	// One copy, so that a record does not keep the whole input in memory.
-	r.Raw = bytes.Clone(raw)
+	if c.Event != nil {
+		r.Carrier.Event = bytes.Clone(c.Event)
+		r.Raw = within(r.Carrier.Event, c.Event, raw)
+	} else {
+		r.Raw = bytes.Clone(raw)
+	}
 	r.Request = within(r.Raw, raw, request)
 	r.Response = within(r.Raw, raw, o.find("responseElements"))
 	return r, nil

@@ -82,7 +82,7 @@ type Carrier struct {
 	DetailType string          // EventBridge: detail-type
 	Account    string          // EventBridge: account
 	Region     string          // EventBridge: region
-	Event      json.RawMessage // EventBridge: the whole event, byte for byte as it came
+	Event      json.RawMessage // EventBridge: the whole event, as it came; nil if it is larger than 1 MiB or no UTF-8
 }
 
 // Bad is a piece of input that could not be decoded. It is reported and kept, never skipped in silence.

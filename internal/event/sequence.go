@@ -65,7 +65,9 @@ func (d *decoder) broken(r *reader, why string, valid int, lines bool, n int, at
 	switch {
 	case lines:
 		piece, at = r.text(), here
-		valid, why = syntaxError(piece)
+		if valid >= len(piece) { // it was looked for on the lines that follow, too
+			valid, why = syntaxError(piece)
+		}
 	case n > 0 && piece[0] != '{' && piece[0] != '[':
 		d.trailing(r, piece, at)
 		return
