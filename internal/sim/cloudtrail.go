@@ -214,7 +214,6 @@ func (t *trails) denialResource(c *call) string {
 
 type nameInput struct{ Name string }
 type trailNameInput struct{ TrailName, EventDataStore string }
-type arnOutput struct{ TrailARN string }
 
 // noEventDataStores refuses what is about an event data store.
 func noEventDataStores(trailName, store string) error {

@@ -6,6 +6,12 @@
 // the same bytes. Signatures are not verified: the access key id in the request says who calls.
 package sim
 
+// What is simpler than AWS: no signatures, no identity policies (everybody may do everything in his account, minus World.Deny),
+// no role trust policies, no organizations, no event data stores, no CloudWatch Logs (log group and role are checked by form),
+// key policies are not evaluated, log files are not written (only their times are kept), a multi-Region trail has one delivery
+// status for all Regions, buckets are addressed by path only, policy conditions with numbers and dates are refused when put,
+// and a denied action has the name of the operation (s3:HeadBucket).
+
 // How a service plugs in: one constructor `func newXxx(w *World) *service` per service, listed in newServices (service.go).
 // It names the service as the SigV4 scope does, its protocol, and its operations; state lives in a struct of its own that
 // the operations' methods share (add a field to World only when another service must reach it).
