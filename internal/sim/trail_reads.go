@@ -65,8 +65,6 @@ func (t *trails) describe(c *call, in *describeInput) (any, error) {
 
 type listInput struct{ NextToken string }
 
-const trailsPerPage = 100
-
 // list names the account's trails that are visible in the Region.
 func (t *trails) list(c *call, in *listInput) (any, error) {
 	type info struct{ TrailARN, Name, HomeRegion string }
@@ -78,7 +76,7 @@ func (t *trails) list(c *call, in *listInput) (any, error) {
 		if !x.visibleIn(c.region) || in.NextToken != "" && x.arn <= in.NextToken {
 			continue
 		}
-		if len(out.Trails) == trailsPerPage {
+		if len(out.Trails) == t.world.opts.TrailsPerPage {
 			out.NextToken = out.Trails[len(out.Trails)-1].TrailARN
 			break
 		}

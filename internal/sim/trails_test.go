@@ -164,6 +164,33 @@ func TestQuotaOfTrailsCountsMultiRegionTrailsEverywhere(t *testing.T) {
 	wantCode(t, "", create(s, "seven", false))
 }
 
+func TestListTrailsGoesByPages(t *testing.T) {
+	s := newSite(t, Options{TrailsPerPage: 2})
+	s.bucketFor(t, "logs")
+	var want []string
+	for _, name := range []string{"aaa", "bbb", "ccc", "ddd", "eee"} {
+		must(t)(s.trail.CreateTrail(ctx(t), &cloudtrail.CreateTrailInput{Name: &name, S3BucketName: aws.String("logs")}))
+		want = append(want, name)
+	}
+	var got []string
+	pages := cloudtrail.NewListTrailsPaginator(s.trail, &cloudtrail.ListTrailsInput{})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Trails) > 2 {
+			t.Errorf("%d trails on a page", len(out.Trails))
+		}
+		for _, x := range out.Trails {
+			got = append(got, *x.Name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNamesAndARNs(t *testing.T) {
 	s := newSite(t, Options{})
 	s.stopped(t)

@@ -60,6 +60,8 @@ type Options struct {
 
 	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
 	Quotas  bool          // token buckets of the CloudTrail API
+
+	TrailsPerPage int // of ListTrails; default 100
 }
 
 // A World is one simulated AWS. All its methods may be called from several goroutines.
@@ -106,6 +108,9 @@ func New(o Options) *World {
 	}
 	if o.EventDelayMin == 0 && o.EventDelayMax == 0 {
 		o.EventDelayMin, o.EventDelayMax = time.Second, 9*time.Second
+	}
+	if o.TrailsPerPage == 0 {
+		o.TrailsPerPage = 100
 	}
 	w := &World{
 		opts:       o,
