@@ -69,7 +69,7 @@ func (w *World) denied(c *call) error {
 		e.inRecord, e.hideRequest = "AccessDenied", true
 		switch c.service.protocol {
 		case query:
-			e.code, e.http = "AccessDenied", http.StatusForbidden
+			e.code, e.http = cmp.Or(c.service.denial, "AccessDenied"), http.StatusForbidden
 		case rest:
 			e.code, e.http, e.hideRequest = "AccessDenied", http.StatusForbidden, false
 		}

@@ -78,7 +78,7 @@ func (w *World) record(c *call, out any, failed *apiError, covered bool) {
 	after := w.trails.cover(c.account, c.region)
 	rec := Record{
 		Account: c.account, Region: c.region, ID: w.uuid(), Name: c.op.name, Source: c.service.source, Time: c.at,
-		ReadOnly: c.op.effect == reads, Bus: c.op.effect == writes && (covered || after && !w.opts.SilentStart),
+		ReadOnly: c.op.effect == reads, Bus: c.op.effect == writes && (covered || after && !w.opts.SilentStart) || c.op.effect == reads && w.readsReachBus(c.account, c.region),
 		user: c.caller.userName(), accessKey: c.caller.accessKey, resources: c.resources,
 	}
 	rec.Raw = c.rawRecord(rec, out, failed)

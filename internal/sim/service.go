@@ -10,10 +10,14 @@ import (
 
 // newServices is the table of everything this AWS offers.
 func newServices(w *World) []*service {
+	w.functions = &functions{world: w, byARN: map[string]*function{}} // Lambda has no API here
 	return []*service{
 		newCloudTrail(w),
 		newSTS(w),
 		newS3(w),
+		newSQS(w),
+		newSNS(w),
+		newEventBridge(w),
 	}
 }
 
@@ -28,6 +32,7 @@ type service struct {
 
 	route    func(*http.Request) string // rest: the operation of a request; "" when there is none
 	resource func(*call) string         // ARN that the call is about, for the text of a denial; nil: none
+	denial   string                     // query: error code of a denial, where it is not AccessDenied
 	params   func(*call) any            // requestParameters of a request; nil: the request with lower-camel names
 }
 
@@ -43,7 +48,7 @@ func (s *service) operation(name string) (operation, bool) {
 type effect int
 
 const (
-	reads      effect = iota // management event, read-only: Event history, never a rule
+	reads      effect = iota // management event, read-only: Event history, and a rule only if it asks for reads
 	writes                   // management event: Event history, and the event bus while a trail logs
 	dataReads                // data event: leaves no record here
 	dataWrites               // data event that changes something

@@ -61,6 +61,8 @@ type Options struct {
 	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
 	Quotas  bool          // token buckets of the CloudTrail API
 
+	ConfirmedEmail bool // e-mail subscriptions need no confirmation
+
 	TrailsPerPage int // of ListTrails; default 100
 }
 
@@ -88,8 +90,13 @@ type World struct {
 
 	trails      *trails
 	buckets     *buckets
+	queues      *queues
+	topics      *topics
+	functions   *functions            // Lambda, which has no API here
 	bus         func(Record)          // set by EventBridge; called without the lock
 	topicExists func(arn string) bool // set by SNS; called with the lock
+
+	readsReachBus func(account, region string) bool // set by EventBridge; called with the lock
 }
 
 // New makes a world. It starts no goroutines.

@@ -51,9 +51,12 @@ func (f field) accepts(v value) bool {
 
 // Parse reads an event pattern. Its errors name the place, such as
 // `detail.eventName[1].prefix: want a string, have a number`.
-func Parse(data []byte) (Pattern, error) {
-	if n := utf8.RuneCount(data); n > MaxPatternChars {
-		return Pattern{}, fmt.Errorf("pattern has %d characters, more than %d", n, MaxPatternChars)
+func Parse(data []byte) (Pattern, error) { return ParseWithin(data, MaxPatternChars) }
+
+// ParseWithin is Parse with another limit than EventBridge's on the number of characters.
+func ParseWithin(data []byte, chars int) (Pattern, error) {
+	if n := utf8.RuneCount(data); n > chars {
+		return Pattern{}, fmt.Errorf("pattern has %d characters, more than %d", n, chars)
 	}
 	root, err := decode(data)
 	if err != nil {
