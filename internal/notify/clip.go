@@ -1,0 +1,83 @@
+package notify
+
+import (
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+)
+
+// clip copies an incident with keys masked, texts cut to text bytes and lists to list entries. Lists are
+// never nil in it, and times are UTC, as the JSON of an incident has them. Partial says that a list was cut.
+func clip(inc incident.Incident, text, list int) incident.Incident {
+	c := clipper{text: text, list: list}
+	c.texts(&inc.ID, &inc.Reason, &inc.Source)
+	inc.Outcome, inc.Severity = incident.Outcome(c.cut(string(inc.Outcome))), incident.Severity(c.cut(string(inc.Severity)))
+	c.texts(&inc.Trail.ARN, &inc.Trail.Name, &inc.Trail.Account, &inc.Trail.Region, &inc.Trail.Partition)
+	inc.OpenedAt, inc.SeenAt, inc.RepairedAt = inc.OpenedAt.UTC(), inc.SeenAt.UTC(), utc(inc.RepairedAt)
+
+	inc.Findings = few(&c, inc.Findings, func(f *incident.Finding) {
+		c.texts(&f.Rule, &f.Title, &f.Attack, &f.Text)
+		f.Severity = incident.Severity(c.cut(string(f.Severity)))
+	})
+	inc.Drifts = few(&c, inc.Drifts, func(d *incident.Drift) { c.texts(&d.Field, &d.Want, &d.Got) })
+	inc.Actions = few(&c, inc.Actions, func(a *incident.Action) {
+		c.texts(&a.Op, &a.Target, &a.RequestID, &a.Error)
+		a.At = utc(a.At)
+	})
+	inc.NextSteps = few(&c, inc.NextSteps, func(s *incident.Step) { c.texts(&s.Text, &s.Command) })
+
+	if inc.Record != nil {
+		r := *inc.Record
+		c.texts(&r.EventID, &r.EventName, &r.EventSource, &r.Account, &r.Region, &r.RequestID,
+			&r.ErrorCode, &r.ErrorMessage, &r.DeliveryID)
+		r.EventTime = r.EventTime.UTC()
+		inc.Record = &r
+	}
+	if inc.Actor != nil {
+		a := *inc.Actor
+		c.texts(&a.Type, &a.ARN, &a.Account, &a.Name, &a.Issuer, &a.KeySuffix, &a.InvokedBy, &a.SourceIP, &a.UserAgent)
+		inc.Actor = &a
+	}
+	if inc.BlindWindow != nil {
+		b := *inc.BlindWindow
+		c.texts(&b.Certainty)
+		b.From, b.To = b.From.UTC(), utc(b.To)
+		inc.BlindWindow = &b
+	}
+	inc.Partial = inc.Partial || c.dropped
+	return inc
+}
+
+type clipper struct {
+	text, list int
+	dropped    bool
+}
+
+func (c *clipper) cut(s string) string { return cut(s, c.text) }
+
+func (c *clipper) texts(fields ...*string) {
+	for _, s := range fields {
+		*s = c.cut(*s)
+	}
+}
+
+// few copies the first entries of a list, each cut by each.
+func few[T any](c *clipper, list []T, each func(*T)) []T {
+	if len(list) > c.list {
+		list, c.dropped = list[:c.list], true
+	}
+	out := make([]T, len(list))
+	for i := range list {
+		out[i] = list[i]
+		each(&out[i])
+	}
+	return out
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}

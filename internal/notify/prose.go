@@ -1,0 +1,406 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+)
+
+// Limits of the prose. It stays far below what any channel carries.
+const (
+	proseText  = 300 // bytes of one text from a record, escaped
+	proseLong  = 600 // bytes of one of our own sentences, which may quote such a text
+	proseItems = 10  // entries of one list
+	proseSteps = 5
+)
+
+// Prose is the message for people: plain text that says what happened, since when nothing was recorded, who
+// did it, what was repaired and what to do next. Times are UTC, and local too where loc is not nil.
+func Prose(inc incident.Incident, loc *time.Location) string {
+	w := writer{inc: inc, loc: loc}
+	w.head()
+	w.blind()
+	w.who()
+	w.drifts()
+	w.done()
+	w.steps()
+	w.links()
+	w.details()
+	return w.page.b.String()
+}
+
+// writer writes the parts of the prose in their order.
+type writer struct {
+	page page
+	inc  incident.Incident
+	loc  *time.Location
+}
+
+func text(s string) string     { return Plain(s, proseText) }
+func sentence(s string) string { return Plain(s, proseLong) }
+
+func (w *writer) head() {
+	if w.inc.Drill {
+		w.page.headline("THIS IS A DRILL: the trail was tampered with on purpose, to prove that this message reaches you.")
+		w.page.gap()
+	}
+	w.page.headline(severityWord(w.inc.Severity) + ": " + headline(w.inc))
+	w.findings()
+	if w.inc.Partial {
+		w.page.gap()
+		w.page.headline("This message may be incomplete: something that belongs to it could not be read or done.")
+	}
+}
+
+// findings says what each finding means, where the headline has not said it all.
+func (w *writer) findings() {
+	switch w.inc.Outcome {
+	case incident.Rejected: // what the record claims has perhaps not happened
+		return
+	case incident.Attempted, incident.Confirmed:
+		if len(w.inc.Findings) == 1 {
+			return
+		}
+	}
+	for i, f := range w.inc.Findings {
+		if i == 0 {
+			w.page.gap()
+		}
+		if i == proseItems {
+			w.page.para(fmt.Sprintf("… and %d more findings.", len(w.inc.Findings)-i))
+			break
+		}
+		w.page.item("-", stop(sentence(f.Text)))
+	}
+}
+
+func (w *writer) blind() {
+	b := w.inc.BlindWindow
+	if b == nil {
+		return
+	}
+	w.page.section("What was not recorded")
+	w.page.field("From", moment(b.From, w.loc))
+	switch {
+	case b.Open:
+		w.page.field("To", "still open, "+span(b.Seconds)+" so far")
+	case b.To != nil:
+		w.page.field("To", moment(*b.To, w.loc))
+		w.page.field("Length", span(b.Seconds))
+	}
+	w.page.field("Known from", certainty(b.Certainty))
+	w.page.gap()
+	w.page.para("In that time this trail delivered nothing. Event history keeps management events for 90 days " +
+		"whatever a trail does, so they can still be read there. Data events, network activity events and " +
+		"Insights of that time are lost unless another trail recorded them.")
+}
+
+func certainty(c string) string {
+	switch c {
+	case incident.FromStatus:
+		return "the trail's own start and stop times"
+	case incident.FromRecords:
+		return "the times of records: exact to about a second"
+	case "from_files":
+		return "the delivered log files: exact to some minutes"
+	}
+	return text(c)
+}
+
+func (w *writer) who() {
+	a := w.inc.Actor
+	if w.inc.Outcome == incident.Rejected {
+		w.page.section("Who and from where, as the rejected record claims")
+	} else {
+		w.page.section("Who and from where")
+	}
+	switch {
+	case a == nil && w.inc.Record == nil:
+		w.page.para("Not known: no event told of it. Event history of the trail's Region may show the call.")
+		return
+	case a == nil:
+		w.page.para("The record does not say.")
+		return
+	case w.inc.Outcome == incident.Confirmed:
+		w.page.para("trailwarden itself, as")
+	}
+	w.page.field("Principal", text(a.ARN))
+	w.page.field("Kind", kindOf(*a))
+	w.page.field("Name", text(a.Name))
+	w.page.field("Role", text(a.Issuer))
+	if a.Account != "" && a.Account != w.inc.Trail.Account {
+		w.page.field("Account", text(a.Account)+", which is not the trail's")
+	}
+	if a.KeySuffix != "" {
+		w.page.field("Access key", "ends in "+Plain(a.KeySuffix, markLen))
+	}
+	switch {
+	case a.MFA:
+		w.page.field("MFA", "used")
+	case a.Type != "AWSService":
+		w.page.field("MFA", "not shown by the record")
+	}
+	if a.Console {
+		w.page.field("Session", "from the AWS console")
+	}
+	w.page.field("Invoked by", text(a.InvokedBy))
+	w.page.field("Address", text(a.SourceIP))
+	w.page.field("User agent", text(a.UserAgent))
+	if r := w.inc.Record; r != nil && r.ErrorCode != "" {
+		w.page.field("Refused", strings.TrimSuffix(text(r.ErrorCode)+": "+text(r.ErrorMessage), ": "))
+	}
+}
+
+func kindOf(a incident.Actor) string {
+	switch a.Type {
+	case "Root":
+		return "ROOT USER of the account"
+	case "IAMUser":
+		return "IAM user"
+	case "AssumedRole":
+		return "session of an assumed role"
+	case "FederatedUser", "WebIdentityUser", "SAMLUser":
+		return "federated user"
+	case "IdentityCenterUser":
+		return "IAM Identity Center user"
+	case "AWSService":
+		return "AWS service"
+	case "AWSAccount":
+		return "another AWS account"
+	}
+	return text(a.Type)
+}
+
+func (w *writer) drifts() {
+	if len(w.inc.Drifts) == 0 {
+		return
+	}
+	switch w.inc.Outcome {
+	case incident.Repaired, incident.Restored, incident.Confirmed:
+		w.page.section("Still not as wanted")
+	default:
+		w.page.section("What is not as wanted")
+	}
+	for i, d := range w.inc.Drifts {
+		if i == proseItems {
+			w.page.para(fmt.Sprintf("… and %d more settings.", len(w.inc.Drifts)-i))
+			break
+		}
+		if d.Field == "exists" {
+			w.page.item("-", "the trail does not exist")
+			continue
+		}
+		w.page.item("-", text(d.Field)+": wanted "+orNothing(text(d.Want))+", found "+orNothing(text(d.Got)))
+	}
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+func (w *writer) done() {
+	w.page.section("What was done")
+	for i, a := range w.inc.Actions {
+		if i == proseItems {
+			w.page.para(fmt.Sprintf("… and %d more calls.", len(w.inc.Actions)-i))
+			break
+		}
+		w.action(a)
+	}
+	if at := w.inc.RepairedAt; at != nil {
+		w.page.item("-", w.clock(*at)+": read back, and as wanted")
+	}
+	if len(w.inc.Actions) == 0 {
+		w.page.para(w.nothingDone())
+	}
+	if w.inc.Reason != "" {
+		w.page.para("Why: " + stop(sentence(w.inc.Reason)))
+	}
+}
+
+func (w *writer) action(a incident.Action) {
+	op := text(a.Op)
+	target := ""
+	if a.Target != w.inc.Trail.ARN {
+		target = " on " + text(a.Target)
+	}
+	switch {
+	case a.At == nil:
+		w.page.item("-", op+target+" is what would mend it; it was not called")
+		if line := commandLine(w.inc, a); line != "" && !w.inSteps(line) {
+			w.page.verbatim("    ", line)
+		}
+		return
+	case a.Error != "":
+		why := ": " + sentence(a.Error)
+		if strings.Contains(w.inc.Reason, a.Error) {
+			why = "" // it is told below
+		}
+		w.page.item("-", w.clock(*a.At)+": "+op+target+" failed"+why)
+		return
+	}
+	how := "accepted by AWS"
+	if a.Unread {
+		how += ", sent before the state could be read because AWS did not answer in time"
+	}
+	if a.RequestID != "" {
+		how += " (request " + text(a.RequestID) + ")"
+	}
+	w.page.item("-", w.clock(*a.At)+": "+op+target+" "+how)
+}
+
+// clock is a moment without its date, where that is the day on which it all began.
+func (w *writer) clock(t time.Time) string {
+	text, day := moment(t, w.loc), w.inc.OpenedAt.UTC().Format("2006-01-02 ")
+	if w.loc == nil || w.loc == time.UTC || !strings.HasPrefix(text, day) {
+		return strings.TrimPrefix(text, day)
+	}
+	return t.UTC().Format("15:04:05 UTC") + t.In(w.loc).Format(" (15:04:05 MST)")
+}
+
+// nothingDone says why no call was made.
+func (w *writer) nothingDone() string {
+	switch w.inc.Outcome {
+	case incident.Restored:
+		return "No call was made by this run: when the state was read, it was well again."
+	case incident.Confirmed:
+		return "Nothing more: this confirms a repair that was made before."
+	case incident.Attempted:
+		return "Nothing: AWS refused the call, so nothing was changed."
+	case incident.Rejected:
+		return "Nothing: no trail is touched because of a record that does not fit."
+	case incident.Noted:
+		return "Nothing: this call is reported, not undone."
+	}
+	return "Nothing was changed."
+}
+
+func (w *writer) inSteps(command string) bool {
+	for _, s := range w.inc.NextSteps {
+		if s.Command == command {
+			return true
+		}
+	}
+	return false
+}
+
+// commandLine is the AWS CLI's line for a call that was not made, of checked parts; empty where there is none.
+func commandLine(inc incident.Incident, a incident.Action) string {
+	if a.Op != "StartLogging" || a.Target != inc.Trail.ARN || inc.Trail.Check() != nil {
+		return ""
+	}
+	return "aws cloudtrail start-logging --region " + inc.Trail.Region + " --name " + inc.Trail.ARN
+}
+
+func (w *writer) steps() {
+	if len(w.inc.NextSteps) == 0 {
+		return
+	}
+	w.page.section("What to do next")
+	for i, s := range w.inc.NextSteps[:min(proseSteps, len(w.inc.NextSteps))] {
+		w.page.item(fmt.Sprintf("%d.", i+1), stop(sentence(s.Text)))
+		switch {
+		case s.Command == "":
+		case copyable(s.Command):
+			w.page.verbatim("     ", s.Command)
+		default: // half a command line is worse than none
+			w.page.wrapped("     ", "     ", "(The command line cannot be shown here; it stands in the incident.)")
+		}
+	}
+}
+
+// copyable says whether a command line can be shown just as it is.
+func copyable(command string) bool {
+	return len(command) <= 600 && escape(mask(command), 700, "") == command
+}
+
+func (w *writer) links() {
+	places := links(w.inc)
+	if len(places) == 0 {
+		return
+	}
+	w.page.section("Where to look")
+	for _, l := range places {
+		w.page.field(l.name, l.url)
+	}
+}
+
+func (w *writer) details() {
+	inc := w.inc
+	w.page.section("Details")
+	w.page.field("Incident", text(inc.ID))
+	w.page.field("Trail", text(inc.Trail.ARN))
+	for i, f := range inc.Findings {
+		if i == proseItems {
+			break
+		}
+		rule := text(f.Rule) + ", " + text(string(f.Severity))
+		if f.Attack != "" {
+			rule += ", ATT&CK " + text(f.Attack)
+		}
+		w.page.field("Rule", rule)
+	}
+	if r := inc.Record; r != nil {
+		w.page.field("Call", text(r.EventName)+" of "+text(r.EventSource))
+		w.page.field("Called at", moment(r.EventTime, w.loc))
+		w.page.field("Event", text(r.EventID))
+		w.page.field("Request", text(r.RequestID))
+		w.page.field("Delivery", text(r.DeliveryID))
+	}
+	w.page.field("Latency", w.latency())
+	mode := "repairs"
+	if inc.Observe {
+		mode = "observes only"
+	}
+	if inc.Drill {
+		mode += "; this is a drill"
+	}
+	w.page.field("Mode", mode)
+}
+
+// latency says how long each stage took, as far as the clocks allow to tell.
+func (w *writer) latency() string {
+	inc := w.inc
+	parts := []string{cameFrom(inc.Source)}
+	if d := between(inc.OpenedAt, inc.SeenAt); d != "" {
+		parts[0] += " " + d + " after it happened"
+	}
+	if inc.RepairedAt != nil {
+		if d := between(inc.SeenAt, *inc.RepairedAt); d != "" {
+			parts = append(parts, "repaired and read back "+d+" later")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func cameFrom(source string) string {
+	switch source {
+	case "eventbridge":
+		return "received from EventBridge"
+	case "sweep":
+		return "found by a sweep"
+	case "log_file":
+		return "read from a log file"
+	case "lookup_events":
+		return "read from Event history"
+	case "cloudwatch_logs":
+		return "received from CloudWatch Logs"
+	case "":
+		return "received"
+	}
+	return "received as " + text(source)
+}
+
+// stop ends a sentence.
+func stop(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "]") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
+}
