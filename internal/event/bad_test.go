@@ -25,6 +25,27 @@ func TestBadKeepsThePiece(t *testing.T) {
 	}
 }
 
+// A message that cannot be told apart from its neighbours is still known by its id.
+func TestBadMessageKeepsItsID(t *testing.T) {
+	for _, message := range []string{
+		`{"messageId":"m9","body":"","body":"x","eventSource":"aws:sqs"}`,
+		`{"messageId":"m9","eventSource":"aws:sqs"}`,
+		`{"messageId":"m9","eventSource":"aws:sqs","body":7}`,
+		`{"messageId":"m9","eventSource":"aws:sqs","body":""}`,
+	} {
+		if b := oneBad(t, records(message)); b.MessageID != "m9" {
+			t.Errorf("%s: message id %q", message, b.MessageID)
+		}
+	}
+}
+
+// There is always something to quarantine: a list that breaks off before an element is kept whole.
+func TestBreakAtTheEndKeepsThePiece(t *testing.T) {
+	if b := oneBad(t, `{"Records":[`); b.Excerpt != `{"Records":[` || b.Size != 12 {
+		t.Errorf("kept %d bytes: %s", b.Size, b.Excerpt)
+	}
+}
+
 func TestExcerptIsPrintable(t *testing.T) {
 	for _, c := range []struct{ input, want string }{
 		{"\x1b[2J\x1b]0;title\a", `\x1b[2J\x1b]0;title\a`},

@@ -80,13 +80,25 @@ func TestCarriers(t *testing.T) {
 
 // Decode's caller may use its buffer again, and appending to a part of a record must not change the rest.
 func TestRecordsHoldNothingOfTheInput(t *testing.T) {
-	input := []byte(eventBridge(stop))
-	got, _ := Decode(input)
-	clear(input)
-	_ = append(got[0].Request, "xxxxxxxx"...)
-	_ = append(got[0].Raw, "xxxxxxxx"...)
-	if string(got[0].Raw) != stop || string(got[0].Carrier.Event) != eventBridge(stop) || string(got[0].Request) != `{"name":"main"}` {
-		t.Errorf("the record has changed: %s", got[0].Carrier.Event)
+	for _, c := range []struct{ input, event string }{{eventBridge(stop), eventBridge(stop)}, {records(stop), ""}} {
+		input := []byte(c.input)
+		got, _ := Decode(input)
+		clear(input)
+		_ = append(got[0].Request, "xxxxxxxx"...)
+		_ = append(got[0].Raw, "xxxxxxxx"...)
+		if string(got[0].Raw) != stop || string(got[0].Carrier.Event) != c.event || string(got[0].Request) != `{"name":"main"}` {
+			t.Errorf("the record has changed: %s in %s", got[0].Raw, got[0].Carrier.Event)
+		}
+	}
+}
+
+// What is passed on as it came must be fit to be passed on. The record is well either way.
+func TestEventThatCannotBePassedOn(t *testing.T) {
+	for name, resource := range map[string]string{"no UTF-8": "\xff", "too large": strings.Repeat("x", 1<<20)} {
+		r := one(t, strings.Replace(eventBridge(stop), `"resources":[]`, `"resources":["`+resource+`"]`, 1))
+		if r.Carrier.Event != nil || string(r.Raw) != stop {
+			t.Errorf("%s: event %.100q, record %s", name, r.Carrier.Event, r.Raw)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ type limits struct {
 	record   int // bytes of one record
 	depth    int // nesting inside a record
 	keys     int // members of an envelope, and of a record at its top
-	nest     int // envelopes inside each other
+	nest     int // steps into envelopes: into a list, a text, a detail or a gzip file; an envelope takes up to four
 	messages int // SQS messages: the most that Lambda hands over
 	records  int
 	bads     int
@@ -23,7 +23,7 @@ var standard = limits{
 	record:   1 << 20,
 	depth:    64,
 	keys:     1000,
-	nest:     8,
+	nest:     12,
 	messages: 10_000,
 	records:  1 << 18,
 	bads:     10_000,
@@ -93,7 +93,7 @@ var (
 func (d *decoder) document(data []byte, at spot) {
 	switch {
 	case at.depth > d.limits.nest:
-		d.bad(data, at, &fault{why: "more than " + strconv.Itoa(d.limits.nest) + " envelopes inside each other"})
+		d.bad(data, at, &fault{why: "more than " + strconv.Itoa(d.limits.nest) + " steps into envelopes"})
 		return
 	case len(data) > d.limits.input:
 		d.bad(data, at, &fault{why: "larger than " + strconv.Itoa(d.limits.input) + " bytes"})
@@ -155,7 +155,7 @@ func (d *decoder) element(raw []byte, at spot) {
 		return
 	}
 	if at.depth > d.limits.nest {
-		d.bad(raw, at, &fault{why: "more than " + strconv.Itoa(d.limits.nest) + " envelopes inside each other"})
+		d.bad(raw, at, &fault{why: "more than " + strconv.Itoa(d.limits.nest) + " steps into envelopes"})
 		return
 	}
 	top, f := members(raw, d.open[at.depth][:0], d.limits.keys)

@@ -141,7 +141,7 @@ func (c *cursor) next(object bool) []byte {
 		return nil
 	}
 	c.cut, c.i = false, end
-	return c.b[c.at:end:end]
+	return c.b[c.at:end]
 }
 
 // unescape appends to dst what the string with the content raw says. It refuses what has no meaning

@@ -13,13 +13,13 @@ import (
 // Record is one CloudTrail event, as AWS wrote it.
 type Record struct {
 	ID       string    // eventID
-	Name     string    // eventName, such as "StopLogging"
+	Name     string    // eventName, such as "StopLogging"; eventType of Insights and aggregated events: they are no call
 	Source   string    // eventSource, such as "cloudtrail.amazonaws.com"
 	Version  string    // eventVersion, such as "1.11"
 	Type     string    // eventType, such as "AwsApiCall"
 	Region   string    // awsRegion; in anonymised copies any text
 	Account  string    // recipientAccountId, else the carrier's account, else the caller's account
-	Time     time.Time // eventTime, UTC; zero when absent
+	Time     time.Time // eventTime, UTC; zero when absent or a placeholder without a digit ("...")
 	ReadOnly bool      // readOnly; false when absent
 
 	RequestID    string // requestID: equal to the request id that the caller's SDK saw
@@ -30,7 +30,7 @@ type Record struct {
 	Actor Actor
 
 	// Trail names the trail that the record is about, as the caller typed it: a bare name or an ARN.
-	// It is empty when the record names none.
+	// It is empty when the record names none. Nothing says that it is a name that CloudTrail allows.
 	Trail string
 	// TrailIsHint is set when Trail was found in errorMessage because requestParameters was null.
 	TrailIsHint bool
@@ -76,7 +76,7 @@ const (
 type Carrier struct {
 	Kind       string
 	Where      string          // path to the record within the input, such as "Records[3].body.detail"
-	MessageID  string          // messageId of the SQS message around it, however many envelopes out
+	MessageID  string          // messageId of the outermost SQS message around it, however many envelopes out
 	ID         string          // EventBridge: id of the delivery; two deliveries of one record differ in it
 	Source     string          // EventBridge: source; "aws.cloudtrail" unless forged
 	DetailType string          // EventBridge: detail-type
@@ -87,12 +87,12 @@ type Carrier struct {
 
 // Bad is a piece of input that could not be decoded. It is reported and kept, never skipped in silence.
 type Bad struct {
-	Where     string // path to the piece within the input, with line and column where they are known
-	Why       string // what is wrong with it, lower case, without a final dot
+	Where     string // path to the piece or to the fault in it, with line and column if the syntax is wrong; ASCII
+	Why       string // what is wrong with it, without a final dot; ASCII
 	SHA256    string // hex digest of the piece
 	Size      int    // its length in bytes
 	Excerpt   string // its beginning, at most 1 KiB, escaped to printable ASCII
-	MessageID string // messageId of the SQS message around it
+	MessageID string // messageId of the outermost SQS message around it
 }
 
 func (b Bad) Error() string { return b.Where + ": " + b.Why }

@@ -60,6 +60,7 @@ func TestTraps(t *testing.T) {
 		{"trailName", "AddTags", call("AddTags", `{"resourceId":"`+arn+`","tagsList":[]}`, ""), trail, arn + " false"},
 		{"trailName", "RemoveTags", call("RemoveTags", `{"resourceId":"`+arn+`","tagsList":[]}`, ""), trail, arn + " false"},
 		{"trailName", "RemoveTags of an event data store", call("RemoveTags", `{"resourceId":"arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/x"}`, ""), trail, " false"},
+		{"trailName", "resourceId of another call", call("PutResourcePolicy", `{"resourceId":"x"}`, ""), trail, " false"},
 		{"trailName", "ListTags reads", call("ListTags", `{"resourceIdList":["`+arn+`"]}`, ""), trail, " false"},
 		{"trailName", "an event data store has a name too", call("CreateEventDataStore", `{"name":"lake"}`, ""), trail, " false"},
 		{"trailName", "and so has a channel", call("UpdateChannel", `{"channel":"c","name":"main"}`, ""), trail, " false"},
