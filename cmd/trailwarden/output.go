@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+// Formats of -o.
+const (
+	formatTable = "table"
+	formatJSON  = "json"
+	formatLines = "jsonl"
+)
+
+// result is the data that a verb gives, in each format that it can be had in. A nil field means that
+// it cannot be had in that format.
+type result struct {
+	Table func(io.Writer) // for people: newTable and fmt.Fprint
+	JSON  any             // one document, which embeds head
+	Lines []any           // one document a line
+	Text  []byte          // in place of the others: the one form that there is
+}
+
+// head begins every JSON document.
+type head struct {
+	SchemaVersion int  `json:"schema_version"`
+	Partial       bool `json:"partial"` // something that belongs to it could not be read or done
+}
+
+// write prints a verb's data in the format that -o asks for, to the place that --out names.
+func (a *app) write(c *cobra.Command, r result) error {
+	var b bytes.Buffer
+	formats := map[string]bool{formatTable: r.Table != nil, formatJSON: r.JSON != nil, formatLines: r.Lines != nil}
+	switch {
+	case r.Text != nil:
+		if c.Flags().Changed("output") {
+			return usage("leave -o out", "%s has one format of its own", c.CommandPath())
+		}
+		b.Write(r.Text)
+	case !formats[a.format]:
+		var known []string
+		for _, name := range []string{formatTable, formatJSON, formatLines} {
+			if formats[name] {
+				known = append(known, name)
+			}
+		}
+		return usage("use -o "+strings.Join(known, " or -o "), "%s cannot print %q", c.CommandPath(), a.format)
+	case a.format == formatTable:
+		r.Table(&b)
+	case a.format == formatJSON:
+		if err := encode(&b, r.JSON, "  "); err != nil {
+			return err
+		}
+	case a.format == formatLines:
+		for _, line := range r.Lines {
+			if err := encode(&b, line, ""); err != nil {
+				return err
+			}
+		}
+	}
+	if a.outFile != "" {
+		return replace(a.outFile, b.Bytes())
+	}
+	if _, err := a.stdout.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write data: %w", err)
+	}
+	return nil
+}
+
+func encode(w io.Writer, document any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(document); err != nil {
+		return fmt.Errorf("encode data: %w", err)
+	}
+	return nil
+}
+
+// replace writes a file as a whole: whoever reads it at the same time sees the old or the new one. What
+// is no plain file, such as /dev/stderr, is written to as it is.
+func replace(path string, data []byte) error {
+	err := func() error {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return os.WriteFile(path, data, 0)
+		}
+		temporary := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+		f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = os.Rename(temporary, path)
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(temporary))
+		}
+		return err
+	}()
+	if err != nil {
+		return fail(exitError, "name a file with --out that you may write", fmt.Errorf("write data: %w", err))
+	}
+	return nil
+}
+
+// table lines up columns.
+type table struct{ w *tabwriter.Writer }
+
+// newTable begins a table with its headings.
+func newTable(w io.Writer, headings ...string) table {
+	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row(headings...)
+	return t
+}
+
+// row adds a row. Cells may come from records: they are escaped here.
+func (t table) row(cells ...string) {
+	for i, cell := range cells {
+		if i > 0 {
+			fmt.Fprint(t.w, "\t")
+		}
+		fmt.Fprint(t.w, plain(cell))
+	}
+	fmt.Fprintln(t.w)
+}
+
+// end prints the table.
+func (t table) end() { t.w.Flush() }
+
+// plain escapes what a terminal would act on: text that comes from records may be an attacker's.
+func plain(s string) string {
+	if strings.IndexFunc(s, hidden) < 0 && strings.ToValidUTF8(s, "") == s {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case hidden(r):
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// hidden says of a character that it has no picture of its own: control and direction marks among them.
+func hidden(r rune) bool { return !unicode.IsPrint(r) }
+
+// plainLines is plain of a text that may have several lines.
+func plainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = plain(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Styles for paint.
+const (
+	bold = "1"
+	red  = "1;31"
+)
+
+// paint styles a text that goes to w: only on a terminal, and only if nobody asked for none.
+func (a *app) paint(w io.Writer, style, s string) string {
+	if a.noColor || a.getenv("NO_COLOR") != "" || a.getenv("TERM") == "dumb" || !terminal(w) {
+		return s
+	}
+	return "\x1b[" + style + "m" + s + "\x1b[0m"
+}
+
+// terminal says whether w leads to a person.
+func terminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
