@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/guard"
+	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/sns"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Options are what an entrance decides about its engine.
+type Options struct {
+	Accounts   []string // guarded; none yet means that Learn is to be called
+	Observe    bool
+	TopicARN   string // "" means that only the log is told
+	Compat2017 bool
+	Location   *time.Location // for local times in messages; nil for none
+	Version    string
+	Now        func() time.Time // nil for time.Now
+	Log        *slog.Logger
+}
+
+// New builds the engine on AWS clients. With an error the engine repairs all the same, and its channel is missing.
+func New(cfg aws.Config, o Options) (*Engine, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	client := &cloud.Client{Config: cfg, Version: o.Version}
+	e := &Engine{
+		Guard: &guard.Guard{
+			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Own: &guard.Own{},
+		},
+		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },
+		Log:    o.Log,
+	}
+	if o.TopicARN == "" {
+		return e, nil
+	}
+	topic, err := sns.Open(cfg, o.TopicARN)
+	if err != nil {
+		return e, err
+	}
+	topic.Compat2017, topic.Location = o.Compat2017, o.Location
+	e.Channels = []notify.Notifier{topic}
+	return e, nil
+}
+
+// Learn guards the account that the credentials belong to, unless accounts were configured.
+func (e *Engine) Learn(ctx context.Context) error {
+	if len(e.Guard.Accounts) > 0 {
+		return nil
+	}
+	self, err := e.Guard.Cloud.Self(ctx)
+	if err != nil {
+		return fmt.Errorf("find out the account: %w", err)
+	}
+	account := cloud.AccountOf(self)
+	if account == "" {
+		return fmt.Errorf("find out the account: %q names none", self)
+	}
+	e.Guard.Accounts = []string{account}
+	return nil
+}
+
+// Warm opens the connection to CloudTrail before it is needed.
+func (e *Engine) Warm(ctx context.Context, region string) {
+	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
+		client.Warm(ctx, region)
+	}
+}

@@ -1,0 +1,253 @@
+// Package engine joins decoding, guard and notification for every entrance: the Lambda function, the command line,
+// the demo and the tests run the same code. Repairs come first; each trail is worked on by itself, so that
+// none waits for another; people are told afterwards.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/guard"
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Engine handles hints. It is safe for use by several goroutines.
+type Engine struct {
+	Guard *guard.Guard
+	// Channels are told of each incident. None: the log is all there is.
+	Channels []notify.Notifier
+	// Trails lists the trails that a sweep looks at.
+	Trails func(context.Context) ([]trail.ARN, error)
+	Log    *slog.Logger
+
+	told told
+}
+
+// workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
+const workers = 16
+
+// Report is what came of some input.
+type Report struct {
+	Incidents []incident.Incident
+	Bad       []event.Bad
+	// Ignored counts records that are nothing to trailwarden: other services and calls that only read.
+	Ignored int
+	// Failures has, for each piece of work that did not come to its end, why.
+	Failures []Failure
+}
+
+// Failure is work that is to be handed in again.
+type Failure struct {
+	Err      error
+	Messages []string // ids of the SQS messages that carried the records
+	Notify   bool     // the trail is well, and somebody could not be told
+}
+
+func (f Failure) Error() string { return f.Err.Error() }
+
+// Err joins the failures; nil when all is done.
+func (r Report) Err() error {
+	var errs []error
+	for _, f := range r.Failures {
+		errs = append(errs, f.Err)
+	}
+	for _, b := range r.Bad {
+		errs = append(errs, fmt.Errorf("decode input: %w", b))
+	}
+	return errors.Join(errs...)
+}
+
+// Handle decodes input of any carrier and handles the records in it.
+func (e *Engine) Handle(ctx context.Context, input []byte) Report {
+	records, bad := event.Decode(input)
+	report := e.Records(ctx, records)
+	report.Bad = bad
+	for _, b := range bad {
+		e.Log.ErrorContext(ctx, "input could not be decoded: it is kept by whoever sent it", "where", b.Where,
+			"why", b.Why, "sha256", b.SHA256, "size", b.Size, "excerpt", b.Excerpt, "message_id", b.MessageID)
+	}
+	return report
+}
+
+// Records handles records of one batch.
+func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
+	run := run{Engine: e}
+	hints := make(map[trail.ARN][]event.Record)
+	var order []trail.ARN
+	var rejected []incident.Incident
+	for _, r := range records {
+		rule, watched := incident.RuleFor(r)
+		if !watched {
+			run.report.Ignored++
+			continue
+		}
+		arn, err := guard.Place(r)
+		if err != nil {
+			rejected = append(rejected, e.Guard.Reject(rule, r, err))
+			continue
+		}
+		if hints[arn] == nil {
+			order = append(order, arn)
+		}
+		hints[arn] = append(hints[arn], r)
+	}
+	run.trails(ctx, order, hints)
+	for _, inc := range rejected {
+		run.incident(ctx, inc, messagesOf(records, inc))
+	}
+	return run.done()
+}
+
+// Sweep looks at every trail, whether or not an event told of it.
+func (e *Engine) Sweep(ctx context.Context) Report {
+	run := run{Engine: e}
+	trails, err := e.Trails(ctx)
+	if err != nil {
+		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
+	}
+	run.trails(ctx, trails, nil)
+	return run.done()
+}
+
+// run is the work on one batch; its report is filled by several goroutines.
+type run struct {
+	*Engine
+	mu     sync.Mutex
+	report Report
+}
+
+func (r *run) fail(f Failure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Failures = append(r.report.Failures, f)
+}
+
+// incident puts an incident into the report and tells people.
+func (r *run) incident(ctx context.Context, inc incident.Incident, messages []string) {
+	r.mu.Lock()
+	r.report.Incidents = append(r.report.Incidents, inc)
+	r.mu.Unlock()
+	if err := r.tell(ctx, inc); err != nil {
+		r.fail(Failure{Err: err, Messages: messages, Notify: true})
+	}
+}
+
+func (r *run) done() Report {
+	slices.SortStableFunc(r.report.Incidents, func(x, y incident.Incident) int {
+		return cmp.Or(x.OpenedAt.Compare(y.OpenedAt), strings.Compare(x.ID, y.ID))
+	})
+	return r.report
+}
+
+// trails works on trails, several at a time, in the queue's order.
+func (r *run) trails(ctx context.Context, trails []trail.ARN, hints map[trail.ARN][]event.Record) {
+	var queue guard.Queue[trail.ARN]
+	for _, a := range trails {
+		queue.Add(a, r.Guard.Now())
+	}
+	var mu sync.Mutex // guards queue
+	var wg sync.WaitGroup
+	for range min(workers, len(trails)) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				arn, ok := queue.Next(r.Guard.Now())
+				mu.Unlock()
+				if !ok {
+					return
+				}
+				r.trail(ctx, arn, hints[arn])
+				mu.Lock()
+				// What failed is handed back to its source, which hands it in again.
+				queue.Done(arn, nil, r.Guard.Now())
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// trail repairs one trail, then tells people.
+func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) {
+	repairing, cancel := beforeDeadline(ctx)
+	defer cancel()
+	incidents, err := r.reconcile(repairing, arn, records)
+	if _, panicked := errors.AsType[*panicError](err); panicked && len(records) > 1 {
+		// One record that brings the program down must not cost its neighbours.
+		for _, record := range records {
+			r.trail(ctx, arn, []event.Record{record})
+		}
+		return
+	}
+	if err != nil {
+		r.fail(Failure{Err: err, Messages: messages(records)})
+	}
+	for _, inc := range incidents {
+		r.incident(ctx, inc, messagesOf(records, inc))
+	}
+}
+
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func (e *Engine) reconcile(ctx context.Context, arn trail.ARN, records []event.Record) (incidents []incident.Incident, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			p := &panicError{value, debug.Stack()}
+			e.Log.ErrorContext(ctx, "panic while handling records: they are handed in again", "trail", arn.String(),
+				"records", len(records), "panic", fmt.Sprint(value), "stack", string(p.stack))
+			incidents, err = nil, fmt.Errorf("handle records of %s: %w", arn, p)
+		}
+	}()
+	return e.Guard.Reconcile(ctx, arn, records)
+}
+
+// beforeDeadline leaves time before ctx's deadline to tell people how a repair went.
+func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
+}
+
+// messages lists the SQS messages that carried records, each once.
+func messages(records []event.Record) []string {
+	var ids []string
+	for _, r := range records {
+		if id := r.Carrier.MessageID; id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// messagesOf lists the SQS messages that carried an incident's record.
+func messagesOf(records []event.Record, inc incident.Incident) []string {
+	if inc.Record == nil || inc.Record.EventID == "" {
+		return messages(records)
+	}
+	var own []event.Record
+	for _, r := range records {
+		if r.ID == inc.Record.EventID {
+			own = append(own, r)
+		}
+	}
+	return messages(own)
+}
