@@ -58,7 +58,7 @@ func (w *work) lastStop() (event.Record, bool) {
 	var last event.Record
 	found := false
 	for _, r := range w.records {
-		if r.Name == "StopLogging" && r.Succeeded() {
+		if incident.CallName(r.Name) == "StopLogging" && r.Succeeded() {
 			last, found = r, true
 		}
 	}
@@ -87,7 +87,7 @@ func (w *work) repairDrift(ctx context.Context) error {
 		return nil
 	}
 	w.drifts = trail.Compare(baseline, w.state)
-	for _, action := range trail.Repair(baseline, w.drifts).Actions {
+	for _, action := range trail.Repair(baseline, w.state).Actions {
 		if err := w.do(ctx, action, false); err != nil {
 			return err
 		}

@@ -32,8 +32,8 @@ type Selectors struct {
 
 // Selector is one of up to five basic event selectors.
 type Selector struct {
-	ReadWrite      string // "All", "ReadOnly" or "WriteOnly"
-	Management     bool   // IncludeManagementEvents
+	ReadWrite      string // "All", "ReadOnly" or "WriteOnly"; empty is CloudTrail's default, "All"
+	Management     bool   // IncludeManagementEvents; absent in a request or a file is true: who reads one says so
 	ExcludeSources []string
 	Data           []DataResource
 }
@@ -64,14 +64,14 @@ type FieldSelector struct {
 // Insight is one kind of Insights events that the trail records.
 type Insight struct {
 	Type       string   // "ApiCallRateInsight" or "ApiErrorRateInsight"
-	Categories []string // "Management", "Data"
+	Categories []string // "Management", "Data"; none is CloudTrail's default, "Management"
 }
 
 // EventConfig is the trail's event configuration: aggregation, enrichment and maximum event size.
 type EventConfig struct {
 	Aggregations []Aggregation
 	ContextKeys  []ContextKeys
-	MaxEventSize string // "Standard" or "Large"
+	MaxEventSize string // "Standard" or "Large"; empty is CloudTrail's default, "Standard"
 }
 
 // Aggregation is one aggregation of events of a category.
@@ -105,9 +105,23 @@ type Status struct {
 type State struct {
 	ARN    ARN
 	Exists bool
+	// Deleted is set when it is proven that a trail which does not exist was deleted, and only then: it was
+	// asked for by ARN in its home Region; a complete list of the trails there does not hold it; the account
+	// that asked is the one in the ARN, or a delegated administrator; and either it was so twice with time
+	// for changes to spread in between, or a DeleteTrail record explains it. Whoever reads checks all four.
+	// CloudTrail's answer alone is the same for a wrong Region.
+	Deleted bool
+	// Caller is who read the state and would make the repairs.
+	Caller Caller
 	Settings
 	Status Status
 	// Read lists the groups of settings that were read: a group that was not read is not compared.
 	Read   []Group
 	ReadAt time.Time
+}
+
+// Caller is the account that calls AWS.
+type Caller struct {
+	Account   string // 12 digits; empty when it is not known
+	Delegated bool   // it is a delegated administrator of CloudTrail for its organization
 }
