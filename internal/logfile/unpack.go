@@ -1,0 +1,177 @@
+package logfile
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// unpacker reads what a file unpacks to. All members of a gzip file are one text, as event.Decode and
+// zcat have it; that there is more than one is in members.
+type unpacker struct {
+	counter counter
+	packedR *bufio.Reader
+	body    io.Reader // what to read from; packedR itself for a plain file
+	gzip    *gzip.Reader
+	zstd    *zstd.Decoder
+	inGzip  bool
+	members int
+	second  int64 // where the text of the second member begins
+	size    int64 // what the file will unpack to, as far as can be told
+	out     int64
+}
+
+// counter counts what was read of the file itself.
+type counter struct {
+	from io.Reader
+	n    int64
+	err  error // why reading failed: not the unpacker's fault
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}
+
+func (u *unpacker) open(src io.Reader, size int64) error {
+	u.counter = counter{from: src}
+	u.members, u.out, u.inGzip = 0, 0, false
+	u.body = nil
+	if u.packedR == nil {
+		u.packedR = bufio.NewReaderSize(nil, 1<<20)
+	}
+	u.packedR.Reset(&u.counter)
+	head, err := u.packedR.Peek(4)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	u.size = max(size, 0)
+	switch {
+	case len(head) == 0:
+		return &Fault{Kind: NotLog, Text: "the file is empty"}
+	case bytes.HasPrefix(head, gzipMagic):
+		u.inGzip, u.members = true, 1
+		u.size = u.guess(size)
+		if u.gzip == nil {
+			u.gzip = new(gzip.Reader)
+		}
+		if err := u.gzip.Reset(u.packedR); err != nil {
+			return u.wrong(err)
+		}
+		u.gzip.Multistream(false)
+		u.body = u.gzip
+	case bytes.HasPrefix(head, zstdMagic):
+		if u.zstd == nil {
+			u.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxWindow(32<<20))
+			if err != nil {
+				return err
+			}
+		}
+		if err := u.zstd.Reset(u.packedR); err != nil {
+			return u.wrong(err)
+		}
+		u.size = 16 * max(size, 0)
+		u.body = u.zstd
+	default:
+		u.body = u.packedR
+	}
+	return nil
+}
+
+// guess tells what a gzip file will unpack to: its last four bytes say so, if all of it is in the
+// buffer. The sender chooses them: they decide nothing but the size of a buffer, within limits.
+func (u *unpacker) guess(size int64) int64 {
+	if size >= 18 && size <= int64(u.packedR.Size()) {
+		if all, err := u.packedR.Peek(int(size)); err == nil {
+			return min(int64(binary.LittleEndian.Uint32(all[size-4:])), 1100*size)
+		}
+	}
+	return 14 * max(size, 4<<10)
+}
+
+func (u *unpacker) packed() int64 {
+	if u.packedR == nil {
+		return u.counter.n
+	}
+	return u.counter.n - int64(u.packedR.Buffered())
+}
+
+// close lets go of the file.
+func (u *unpacker) close() {
+	u.counter = counter{}
+	u.packedR.Reset(nil)
+	u.body = nil
+	if u.zstd != nil {
+		_ = u.zstd.Reset(nil)
+	}
+}
+
+// Read goes on to the next member at the end of one.
+func (u *unpacker) Read(p []byte) (int, error) {
+	n, err := u.body.Read(p)
+	u.out += int64(n)
+	if u.out > bombThreshold && u.out > bombRatio*u.packed() && u.body != io.Reader(u.packedR) {
+		return n, &Fault{Kind: Bomb, Text: fmt.Sprintf("unpacks to more than %d times its size: no log file does, so the rest was not read", bombRatio)}
+	}
+	if err == io.EOF && u.inGzip {
+		return n, u.next()
+	}
+	if err != nil && err != io.EOF {
+		err = u.wrong(err)
+	}
+	return n, err
+}
+
+// next begins the gzip member after the one that is read.
+func (u *unpacker) next() error {
+	head, err := u.packedR.Peek(2)
+	switch {
+	case len(head) == 0 && err == io.EOF:
+		return io.EOF
+	case !bytes.Equal(head, gzipMagic):
+		return &Fault{Kind: Appended, Text: "bytes that are no gzip follow the gzip member that CloudTrail wrote"}
+	}
+	if err := u.gzip.Reset(u.packedR); err != nil {
+		return u.wrong(err)
+	}
+	u.gzip.Multistream(false)
+	if u.members++; u.members == 2 {
+		u.second = u.out
+	}
+	return nil
+}
+
+// wrong tells an error of unpacking from one of reading.
+func (u *unpacker) wrong(err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case u.counter.err != nil:
+		return u.counter.err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	case errors.As(err, &corrupt):
+		return &Fault{Kind: Corrupt, Text: "gzip: damaged data"}
+	case errors.Is(err, gzip.ErrChecksum):
+		return &Fault{Kind: Corrupt, Text: "gzip: checksum or length do not fit the data"}
+	case errors.Is(err, gzip.ErrHeader):
+		return &Fault{Kind: Corrupt, Text: "gzip: invalid header"}
+	}
+	return &Fault{Kind: Corrupt, Text: "does not unpack: " + err.Error()}
+}
