@@ -61,8 +61,8 @@ func same(t *testing.T, data []byte) {
 	for _, f := range []Filter{cloudTrailOnly, {Source: cloudTrail, Name: writes}, {}} {
 		want := decoded(data, f)
 		got, _ := scanned(t, data, f)
-		if json.Valid(data) {
-			if d := cmp.Diff(want, got, anyPlace, cmpopts.EquateEmpty()); d != "" {
+		if json.Valid(data) && len(want)+len(got) > 0 {
+			if d := cmp.Diff(want, got, anyPlace); d != "" {
 				t.Errorf("of %q (-decoded +scanned):\n%s", data, d)
 			}
 			continue
