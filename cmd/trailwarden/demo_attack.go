@@ -20,8 +20,8 @@ type act struct {
 // attack makes each of the eight calls that the 2017 AWS sample watches. It exists for the demo alone: it calls the
 // simulated AWS, with credentials that exist nowhere else.
 func (s *stage) attack() []act {
-	main, decoy := aws.String(s.main.Name), aws.String("decoy")
-	arn := aws.String(s.main.String())
+	main, decoy := aws.String(mainTrail.Name), aws.String("decoy")
+	arn := aws.String(mainTrail.String())
 	return []act{
 		{"CreateTrail decoy", "copies the whole record into a bucket of hers", func(ctx context.Context, api *cloudtrail.Client) error {
 			_, err := api.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: decoy, S3BucketName: aws.String("mallory-drop")})

@@ -32,6 +32,9 @@ const (
 	demoMachine = "siem@example.com"     // subscribed to Email-JSON
 )
 
+// mainTrail is the trail that is watched.
+var mainTrail = trail.ARN{Partition: "aws", Region: demoRegion, Account: demoAccount, Name: "main"}
+
 // watched is the event pattern of the 2017 AWS sample, with what keeps forged events out: source and account.
 const watched = `{
   "source": ["aws.cloudtrail"],
@@ -46,7 +49,6 @@ const watched = `{
 // stage is a simulated AWS with trailwarden deployed in it: rule, function, topic, two subscribers and a trail.
 type stage struct {
 	world *sim.World
-	main  trail.ARN
 	// heard are the incidents that trailwarden told of, in order.
 	heard []heard
 }
@@ -59,7 +61,7 @@ type heard struct {
 // setStage builds the stage with the real SDK, as an administrator of the account would.
 func setStage(ctx context.Context, seed uint64, clock func() time.Time) (*stage, error) {
 	world := sim.New(sim.Options{Seed: seed, Clock: clock, DefaultAccount: demoAccount, ConfirmedEmail: true})
-	s := &stage{world: world, main: trail.ARN{Partition: "aws", Region: demoRegion, Account: demoAccount, Name: "main"}}
+	s := &stage{world: world}
 	admin := s.config(world.Account(demoAccount).Role("platform", "terraform"), "198.51.100.10")
 
 	if err := s.trail(ctx, admin, "main", "example-audit-logs"); err != nil {
@@ -168,7 +170,7 @@ func (s *stage) mallorysBucket(ctx context.Context) error {
 	}}); err != nil {
 		return fmt.Errorf("create bucket: %w", err)
 	}
-	decoy := s.main
+	decoy := mainTrail
 	decoy.Name = "decoy"
 	_, err := api.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
 		Bucket: aws.String(bucket), Policy: aws.String(sim.CloudTrailBucketPolicy(bucket, decoy.String())),

@@ -38,7 +38,9 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "trailwarden",
 		Short: "Keeps AWS CloudTrail recording: sees tampering, repairs it, tells people.",
-		Example: `  trailwarden config init --out trailwarden.yaml   # a commented configuration file
+		Example: `  trailwarden demo                                 # see it work, on a simulated AWS
+  trailwarden handle --observe event.json          # what would be done about this event?
+  trailwarden config init --out trailwarden.yaml   # a commented configuration file
   trailwarden config check                         # is what I wrote valid?
   trailwarden config show --origin                 # what is in force, and where does it come from?`,
 		Version:       buildInfo().String(),
@@ -49,6 +51,9 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
+		demoCommand(a),
+		handleCommand(a),
+		simulateCommand(a),
 		configCommand(a),
 		completionCommand(a),
 		versionCommand(a),
