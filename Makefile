@@ -1,0 +1,60 @@
+# `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The commit, unless the caller names a version: VERSION=v1.2.3 make lambda
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+
+# net/rpc, which aws-lambda-go carries for an older runtime, would switch off the linker's removal of
+# unused code; timetzdata makes time_zone work in an image without a zone database.
+LAMBDA_TAGS := lambda.norpc,timetzdata
+
+.PHONY: help demo test build lambda bench fuzz lint clean
+.DEFAULT_GOAL := help
+FORCE:
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## show it all on a simulated AWS: no account, no network
+	@go run ./cmd/trailwarden demo
+
+test: ## run all tests
+	@go test ./...
+
+build: ## build bin/trailwarden for this machine
+	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
+	@ls -l bin/trailwarden
+
+lambda: dist/trailwarden-lambda-arm64.zip dist/trailwarden-lambda-amd64.zip ## build the Lambda function: dist/trailwarden-lambda-{arm64,amd64}.zip
+	@ls -l $^
+
+# Two builds of one commit are equal byte for byte: neither paths nor times get in.
+dist/trailwarden-lambda-%.zip: FORCE
+	@mkdir -p dist/$*
+	@GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" \
+		-o dist/$*/bootstrap ./cmd/trailwarden-lambda
+	@go run ./tools/lambdazip $@ dist/$*/bootstrap
+
+bench: ## run the benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -run '^$$' -list '^Fuzz' $$p | { grep '^Fuzz' || true; }); do \
+			echo "== $$p $$f"; \
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done
+
+lint: ## gofmt, go vet and staticcheck; fails on anything
+	@unformatted=$$(gofmt -l .); \
+		if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	@go vet ./...
+	@go tool staticcheck ./...
+
+clean: ## remove what was built
+	@rm -rf bin dist

@@ -1,0 +1,155 @@
+// Package trailwarden_test holds the repository against its own rules: who imports whom, and what the
+// documents say of dependencies.
+package trailwarden_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/trailwarden/trailwarden/"
+
+// layer is a row of the design's table: top imports bottom only. A package below another, such as
+// notify/sns, belongs to it.
+type layer struct {
+	level int
+	name  string
+	may   []string // of ours; packages of one level never import each other
+	aws   bool     // may import the AWS SDK
+	alone bool     // imports no third-party code, but for what is in plus
+	plus  string
+}
+
+var layers = []layer{
+	{level: 0, name: "event", alone: true},
+	{level: 0, name: "trail", alone: true},
+	{level: 1, name: "incident", may: []string{"event", "trail"}, alone: true},
+	{level: 1, name: "logfile", may: []string{"event"}, alone: true, plus: "github.com/klauspost/compress/"},
+	{level: 2, name: "guard", may: []string{"event", "trail", "incident"}, alone: true},
+	{level: 2, name: "cloud", may: []string{"trail"}, aws: true},
+	{level: 2, name: "source", may: []string{"event", "logfile"}, aws: true},
+	{level: 2, name: "ledger", may: []string{"incident"}, aws: true},
+	{level: 2, name: "notify", may: []string{"incident"}, aws: true},
+	{level: 2, name: "archive", may: []string{"event", "incident", "logfile"}},
+	{level: 2, name: "sim"}, // a model of AWS of its own, and no view of ours
+	{level: 3, name: "config", may: below},
+	{level: 3, name: "engine", may: below, aws: true}, // the wiring that every entrance shares
+	{level: 3, name: "drill", may: below, aws: true},
+	{level: 3, name: "deploy", may: below, aws: true},
+	{level: 3, name: "console", may: below},
+}
+
+// below is all of levels 0 to 2.
+var below = []string{"event", "trail", "incident", "logfile", "guard", "cloud", "source", "ledger", "notify", "archive", "sim"}
+
+// unwanted is what the Lambda function's binary must not carry: templates and net/rpc switch off the
+// linker's removal of unused code (and with it the proof that no Stop or Delete call is there), the
+// others are weight.
+var unwanted = []string{
+	"text/template", "html/template", "net/rpc", "encoding/gob", "expvar", "net/http/pprof", "testing",
+	"github.com/goccy/", "github.com/spf13/", "github.com/google/",
+	module + "internal/sim", module + "internal/config/file", module + "internal/drill",
+}
+
+type pkg struct {
+	ImportPath, Name                   string
+	Standard                           bool
+	Imports, TestImports, XTestImports []string
+}
+
+func TestLayers(t *testing.T) {
+	for _, l := range layers {
+		for _, name := range l.may {
+			j := slices.IndexFunc(layers, func(l layer) bool { return l.name == name })
+			if j < 0 || layers[j].level >= l.level {
+				t.Errorf("the table lets %s import %s, which is not below it", l.name, name)
+			}
+		}
+	}
+	for _, p := range list(t, "./...") {
+		path, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours || strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "tools/") {
+			continue // the top: wiring may import all
+		}
+		name, internal := strings.CutPrefix(path, "internal/")
+		name, _, _ = strings.Cut(name, "/")
+		i := slices.IndexFunc(layers, func(l layer) bool { return l.name == name })
+		if !internal || i < 0 {
+			t.Errorf("%s is not in the table of layers: give it a row, or another home", path)
+			continue
+		}
+		l := layers[i]
+		for _, imported := range p.Imports {
+			if why := l.forbids(imported); why != "" {
+				t.Errorf("%s imports %s: %s", path, imported, why)
+			}
+		}
+		if l.level > 1 {
+			continue
+		}
+		// Tests of the foundations stand on the foundations only; go-cmp and rapid are welcome.
+		for _, imported := range append(p.TestImports, p.XTestImports...) {
+			if why := l.forbids(imported); why != "" && strings.HasPrefix(imported, module) {
+				t.Errorf("a test of %s imports %s: %s", path, imported, why)
+			}
+		}
+	}
+}
+
+// forbids says why the layer's packages may not import a package; empty when they may.
+func (l layer) forbids(imported string) string {
+	if path, ours := strings.CutPrefix(imported, module+"internal/"); ours {
+		name, _, _ := strings.Cut(path, "/")
+		if name != l.name && !slices.Contains(l.may, name) {
+			return l.name + " is to know nothing of " + name
+		}
+		return ""
+	}
+	if host, _, _ := strings.Cut(imported, "/"); !strings.Contains(host, ".") {
+		return "" // the standard library
+	}
+	if l.alone && (l.plus == "" || !strings.HasPrefix(imported, l.plus)) {
+		return l.name + " stands on the standard library"
+	}
+	if strings.HasPrefix(imported, "github.com/aws/") && !l.aws {
+		return "only cloud, source, ledger, notify, deploy, drill and wiring speak to AWS"
+	}
+	return ""
+}
+
+func TestLambdaCarriesNoWeight(t *testing.T) {
+	for _, p := range list(t, "-deps", "-tags=lambda.norpc", "./cmd/trailwarden-lambda") {
+		for _, prefix := range unwanted {
+			if p.ImportPath == prefix || strings.HasPrefix(p.ImportPath, strings.TrimSuffix(prefix, "/")+"/") {
+				t.Errorf("cmd/trailwarden-lambda links %s", p.ImportPath)
+			}
+		}
+	}
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Standard,Imports,TestImports,XTestImports"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var all []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

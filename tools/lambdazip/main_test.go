@@ -1,0 +1,58 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestZipIsWhatLambdaWantsAndReproducible(t *testing.T) {
+	dir := t.TempDir()
+	want := bytes.Repeat([]byte("binary"), 1000)
+	var zips [2][]byte
+	for i, mtime := range []time.Time{time.Unix(1e9, 0), time.Unix(2e9, 0)} {
+		in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out.zip")
+		if err := os.WriteFile(in, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(in, mtime, mtime); err != nil {
+			t.Fatal(err)
+		}
+		if err := run([]string{out, in}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zips[i] = data
+	}
+	if !bytes.Equal(zips[0], zips[1]) {
+		t.Error("two zips of the same bytes differ")
+	}
+	z, err := zip.NewReader(bytes.NewReader(zips[0]), int64(len(zips[0])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z.File) != 1 || z.File[0].Name != "bootstrap" {
+		t.Fatalf("files: %v", z.File)
+	}
+	if mode := z.File[0].Mode(); mode != 0o755 {
+		t.Errorf("mode %v", mode)
+	}
+	f, err := z.File[0].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the binary came out changed")
+	}
+}
