@@ -243,7 +243,7 @@ func (t *topics) tag(_ *call, form url.Values) (any, error) {
 	if err == nil {
 		maps.Copy(x.tags, formMap(form, "Tags.member", "Key", "Value"))
 	}
-	return nil, err
+	return struct{}{}, err
 }
 
 func (t *topics) untag(_ *call, form url.Values) (any, error) {
@@ -253,7 +253,7 @@ func (t *topics) untag(_ *call, form url.Values) (any, error) {
 			delete(x.tags, v[0])
 		}
 	}
-	return nil, err
+	return struct{}{}, err
 }
 
 func (t *topics) listTags(_ *call, form url.Values) (any, error) {
