@@ -44,7 +44,8 @@ bench: ## run the benchmarks
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@for p in $$(go list ./...); do \
-		for f in $$(go test -run '^$$' -list '^Fuzz' $$p | { grep '^Fuzz' || true; }); do \
+		list=$$(go test -list '^Fuzz' $$p); \
+		for f in $$(grep '^Fuzz' <<<"$$list" || true); do \
 			echo "== $$p $$f"; \
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
 		done; \
