@@ -87,14 +87,13 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 	var order []trail.ARN
 	var rejected []incident.Incident
 	for _, r := range records {
-		rule, watched := incident.RuleFor(r)
-		if !watched {
+		if _, watched := incident.RuleFor(r); !watched {
 			run.report.Ignored++
 			continue
 		}
 		arn, err := guard.Place(r)
 		if err != nil {
-			rejected = append(rejected, e.Guard.Reject(rule, r, err))
+			rejected = append(rejected, e.Guard.Reject(r, err))
 			continue
 		}
 		if hints[arn] == nil {

@@ -70,11 +70,11 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 			incidents = append(incidents, confirmed)
 			continue
 		}
-		rule, ok := incident.RuleFor(r)
-		if !ok {
+		findings := incident.Findings(r, g.pinned(a))
+		if len(findings) == 0 {
 			continue
 		}
-		incidents = append(incidents, incident.FromRecord(rule, r, incident.RefOf(a), seen))
+		incidents = append(incidents, incident.FromRecord(findings, r, incident.RefOf(a), seen))
 		hints = append(hints, r)
 	}
 	if len(hints) == 0 && len(records) > 0 {
@@ -99,9 +99,21 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	return incidents, err
 }
 
+// pinned is what the trail is pinned to be, nil where nothing is pinned.
+func (g *Guard) pinned(a trail.ARN) *trail.Settings {
+	if g.Baseline == nil {
+		return nil
+	}
+	baseline, ok := g.Baseline(a)
+	if !ok {
+		return nil
+	}
+	return &baseline.Want
+}
+
 // Reject makes the incident of a record that contradicts itself, or names no trail that can be told.
-func (g *Guard) Reject(rule incident.Rule, r event.Record, why error) incident.Incident {
-	inc := incident.FromRecord(rule, r, incident.TrailRef{Account: r.Account, Region: r.Region}, g.Now())
+func (g *Guard) Reject(r event.Record, why error) incident.Incident {
+	inc := incident.FromRecord(incident.Findings(r, nil), r, incident.TrailRef{Account: r.Account, Region: r.Region}, g.Now())
 	inc.Outcome, inc.Reason = incident.Rejected, why.Error()
 	inc.NextSteps = incident.Steps(inc)
 	return inc
@@ -161,7 +173,7 @@ func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.I
 // own recognises the record of a call that we made ourselves: by its request id, else (in a process that has
 // no memory of it) because our role made it. It confirms a repair and starts nothing.
 func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.Time) (incident.Incident, bool) {
-	if r.Source != incident.CloudTrailSource || r.Name != string(trail.StartLogging) || !r.Succeeded() {
+	if r.Source != incident.CloudTrailSource || incident.CallName(r.Name) != string(trail.StartLogging) || !r.Succeeded() {
 		return incident.Incident{}, false
 	}
 	id, known := g.Own.Incident(r.RequestID)
@@ -172,8 +184,7 @@ func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.
 		}
 		id = incidentIn(r.Actor.UserAgent)
 	}
-	rule, _ := incident.RuleFor(r)
-	inc := incident.FromRecord(rule, r, incident.RefOf(a), seen)
+	inc := incident.FromRecord(incident.Findings(r, nil), r, incident.RefOf(a), seen)
 	inc.Outcome = incident.Confirmed
 	inc.Findings[0].Text = "StartLogging by trailwarden itself: CloudTrail has recorded the repair"
 	if id != "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -78,7 +79,7 @@ func (w *work) confirmed(s trail.Status) bool {
 		return false
 	}
 	for _, r := range w.records {
-		if r.Name != "StopLogging" || !r.Succeeded() || r.Time.IsZero() {
+		if incident.CallName(r.Name) != "StopLogging" || !r.Succeeded() || r.Time.IsZero() {
 			continue
 		}
 		after := s.Stopped.Sub(r.Time)

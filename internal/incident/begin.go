@@ -7,10 +7,9 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// FromRecord begins the incident of one watched record. Its outcome is what the record alone tells: Attempted
-// or Noted; who reads the trail's state may find better or worse.
-func FromRecord(rule Rule, r event.Record, ref TrailRef, seen time.Time) Incident {
-	finding := Judge(rule, r)
+// FromRecord begins the incident of one watched record, with its Findings. Its outcome is what the record alone
+// tells: Attempted or Noted; who reads the trail's state may find better or worse.
+func FromRecord(findings []Finding, r event.Record, ref TrailRef, seen time.Time) Incident {
 	first := r.ID
 	if first == "" {
 		first = r.Time.UTC().Format(time.RFC3339) + r.RequestID
@@ -20,10 +19,10 @@ func FromRecord(rule Rule, r event.Record, ref TrailRef, seen time.Time) Inciden
 		ID:            ID(ref.ARN, first),
 		Trail:         ref,
 		Outcome:       Noted,
-		Severity:      finding.Severity,
-		Findings:      []Finding{finding},
+		Severity:      Info,
+		Findings:      findings,
 		Record: &Record{
-			EventID: r.ID, EventName: r.Name, EventSource: r.Source, EventTime: r.Time.UTC(),
+			EventID: r.ID, EventName: CallName(r.Name), EventSource: r.Source, EventTime: r.Time.UTC(),
 			Account: r.Account, Region: r.Region, RequestID: r.RequestID,
 			ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, DeliveryID: r.Carrier.ID,
 		},
@@ -41,7 +40,10 @@ func FromRecord(rule Rule, r event.Record, ref TrailRef, seen time.Time) Inciden
 	if r.Time.IsZero() {
 		inc.OpenedAt = seen.UTC()
 	}
-	if finding.Attempt {
+	if len(findings) > 0 {
+		inc.Severity = findings[0].Severity
+	}
+	if !r.Succeeded() {
 		inc.Outcome = Attempted
 	}
 	return inc

