@@ -39,12 +39,12 @@ func printHelp(c *cobra.Command, _ []string) {
 	} else {
 		fmt.Fprintf(w, "Usage:\n  %s\n\n", c.UseLine())
 	}
-	printFlags(w, "Flags", c.LocalNonPersistentFlags().FlagUsages())
 	if c.HasParent() {
-		printFlags(w, "More flags", c.PersistentFlags().FlagUsages())
+		printFlags(w, "Flags", c.LocalFlags().FlagUsages())
 		fmt.Fprintf(w, "Global flags: see `%s --help`.\n", c.Root().Name())
 		return
 	}
+	printFlags(w, "Flags", c.LocalNonPersistentFlags().FlagUsages())
 	printFlags(w, "Global flags", c.PersistentFlags().FlagUsages())
 	fmt.Fprint(w, exitCodes)
 }
