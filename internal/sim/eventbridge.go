@@ -41,7 +41,9 @@ func newEventBridge(w *World) *service {
 	}
 }
 
-// buses are all event buses of the world. Every account has the bus "default" in every Region.
+// buses are all event buses of the world. Every account has the bus "default" in every Region. What is not here is refused
+// by name, never ignored: cron expressions, input transformers, targets other than queues, topics and functions, buses of
+// other accounts.
 type buses struct {
 	world *World
 	byARN map[string]time.Time // custom buses, and when they were made

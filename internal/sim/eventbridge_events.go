@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/trailwarden/trailwarden/internal/sim/pattern"
 )
 
 const maxPutEvents = 1 << 20 // bytes of all entries of one call
@@ -84,6 +86,9 @@ func (b *buses) putEvent(c *call, e putEventsEntry) (string, error) {
 	sent := envelope{
 		Version: "0", ID: b.world.uuid(), DetailType: e.DetailType, Source: e.Source, Account: c.account,
 		Time: timestamp(at), Region: c.region, Resources: append([]string{}, e.Resources...), Detail: json.RawMessage(e.Detail),
+	}
+	if _, err := (pattern.Pattern{}).Match(mustMarshal(sent)); err != nil { // too deep for any rule to read
+		return "", fail("MalformedDetail", "Detail is malformed: %s.", err)
 	}
 	b.world.schedule(c.at, func() {
 		b.world.mu.Lock()

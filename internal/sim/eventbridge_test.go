@@ -330,6 +330,7 @@ func TestPutEvents(t *testing.T) {
 	}
 	out, err := h.events.PutEvents(ctx(t), &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{
 		entry("mine", `{"list":[{"n":1},{"n":2}]}`), entry("default", `{}`), entry("mine", `[]`), entry("nowhere", `{}`), {Source: aws.String("my.app")},
+		entry("mine", `{"deep":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -341,7 +342,7 @@ func TestPutEvents(t *testing.T) {
 			t.Errorf("entry with both or neither of id and error: %+v", e)
 		}
 	}
-	if diff := cmp.Diff([]string{"", "", "MalformedDetail", "InvalidArgument", "InvalidArgument"}, codes); diff != "" || out.FailedEntryCount != 3 {
+	if diff := cmp.Diff([]string{"", "", "MalformedDetail", "InvalidArgument", "InvalidArgument", "MalformedDetail"}, codes); diff != "" || out.FailedEntryCount != 4 {
 		t.Errorf("%d failed; codes (-want +got):\n%s", out.FailedEntryCount, diff)
 	}
 	h.settle(t)

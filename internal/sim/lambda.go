@@ -34,6 +34,7 @@ type Invocation struct {
 	Payload   []byte
 	Response  []byte
 	Error     string // "" for success
+	Stack     string // of a panic
 }
 
 // Function registers an in-process Lambda function, or replaces its code, and returns its ARN. Rules, topics and MapQueue
@@ -133,7 +134,8 @@ func (l *functions) invoke(i *Invocation) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+			i.Stack = string(debug.Stack())
 		}
 		if err != nil {
 			i.Error, i.Response = err.Error(), nil

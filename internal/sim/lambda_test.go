@@ -110,7 +110,7 @@ func TestInvocationsAreWrittenDown(t *testing.T) {
 	h.custom(t, "my.app", "x", `{"is":"bad"}`)
 	h.Deliver()
 	got := h.Invocations()
-	if len(got) != 2 || string(got[0].Response) != "ok" || got[0].Error != "" || !strings.HasPrefix(got[1].Error, "panic: boom") || got[1].Attempt != 1 || got[1].RequestID == got[0].RequestID {
+	if len(got) != 2 || string(got[0].Response) != "ok" || got[0].Error != "" || got[1].Error != "panic: boom" || !strings.Contains(got[1].Stack, "lambda_test.go") || got[1].Attempt != 1 || got[1].RequestID == got[0].RequestID {
 		t.Errorf("invocations %+v", got)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	MaxPatternChars = 4096    // characters of a pattern, blanks included
 	MaxBranches     = 1000    // combinations that all $or of a pattern may multiply to
 	MaxDepth        = 1000    // levels of JSON
-	MaxEventBytes   = 1 << 20 // bytes of an event
+	MaxEventBytes   = 2 << 20 // bytes of an event; more than the 1 MiB that EventBridge lets in, for its envelope
 )
 
 // Pattern is a parsed event pattern. The zero value matches nothing. It is safe for concurrent use.

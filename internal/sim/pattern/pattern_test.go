@@ -227,7 +227,7 @@ func TestBadEventsAreErrors(t *testing.T) {
 		`{"b": 01}`:      "read JSON at byte",
 		`{"b": "` + "\n": "read JSON at byte",
 		`{"b":` + strings.Repeat("[", 1001) + strings.Repeat("]", 1001) + `}`: "more than 1000 levels",
-		`{"b": "` + strings.Repeat("x", 1<<20) + `"}`:                         "event has 1048585 bytes, more than 1048576",
+		`{"b": "` + strings.Repeat("x", 2<<20) + `"}`:                         "event has 2097161 bytes, more than 2097152",
 	} {
 		if _, err := p.Match([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: got error %v; want %q", in, err, want)
