@@ -70,7 +70,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 			incidents = append(incidents, confirmed)
 			continue
 		}
-		findings := incident.Findings(r, g.pinned(a))
+		findings := g.findings(a, r)
 		if len(findings) == 0 {
 			continue
 		}
@@ -99,16 +99,14 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	return incidents, err
 }
 
-// pinned is what the trail is pinned to be, nil where nothing is pinned.
-func (g *Guard) pinned(a trail.ARN) *trail.Settings {
-	if g.Baseline == nil {
-		return nil
+// findings says what a record means for a trail, by what the trail is pinned to be.
+func (g *Guard) findings(a trail.ARN, r event.Record) []incident.Finding {
+	if g.Baseline != nil {
+		if baseline, pinned := g.Baseline(a); pinned {
+			return incident.Findings(r, &baseline.Want, baseline.Ignore...)
+		}
 	}
-	baseline, ok := g.Baseline(a)
-	if !ok {
-		return nil
-	}
-	return &baseline.Want
+	return incident.Findings(r, nil)
 }
 
 // Reject makes the incident of a record that contradicts itself, or names no trail that can be told.

@@ -16,12 +16,15 @@ type call struct {
 	params map[string]json.RawMessage
 	known  bool // the record holds the parameters
 
+	ignored []trail.Field // what the baseline ignores: params lack these members
+	excused bool          // there were no others
+
 	update    update    // of UpdateTrail
 	selectors selectors // of PutEventSelectors
 }
 
-func readCall(r event.Record, pinned *trail.Settings) call {
-	c := call{record: r, pinned: pinned}
+func readCall(r event.Record, pinned *trail.Settings, ignored []trail.Field) call {
+	c := call{record: r, pinned: pinned, ignored: ignored}
 	var d decoder
 	c.params = d.object(r.Request)
 	// AWS denies without parameters, and leaves out those of more than 100 KB.
@@ -30,6 +33,7 @@ func readCall(r event.Record, pinned *trail.Settings) call {
 	if !c.known {
 		return c
 	}
+	c.ignore()
 	switch CallName(r.Name) {
 	case "UpdateTrail":
 		c.update = readUpdate(c)
@@ -37,6 +41,33 @@ func readCall(r event.Record, pinned *trail.Settings) call {
 		c.selectors = readSelectors(c)
 	}
 	return c
+}
+
+// fieldOf is the field of a trail that a member of a request sets.
+var fieldOf = map[string]trail.Field{
+	"s3BucketName": trail.FieldBucket, "s3KeyPrefix": trail.FieldPrefix, "snsTopicName": trail.FieldTopic, "kmsKeyId": trail.FieldKey,
+	"cloudWatchLogsLogGroupArn": trail.FieldLogGroup, "cloudWatchLogsRoleArn": trail.FieldLogRole,
+	"isMultiRegionTrail": trail.FieldMultiRegion, "includeGlobalServiceEvents": trail.FieldGlobalEvents,
+	"isOrganizationTrail": trail.FieldOrganization, "enableLogFileValidation": trail.FieldValidation,
+	"eventSelectors": trail.FieldSelectors, "advancedEventSelectors": trail.FieldSelectors, "insightSelectors": trail.FieldInsights,
+	"aggregationConfigurations": trail.FieldAggregations, "contextKeySelectors": trail.FieldContextKeys, "maxEventSize": trail.FieldEventSize,
+	"tagsList": trail.FieldTags,
+}
+
+// ignore forgets what the request asks of ignored fields.
+func (c *call) ignore() {
+	others := false
+	for name := range c.params {
+		field, sets := fieldOf[name]
+		switch {
+		case sets && slices.Contains(c.ignored, field):
+			delete(c.params, name)
+			c.excused = true
+		case !slices.Contains([]string{"name", "trailName", "resourceId"}, name):
+			others = true
+		}
+	}
+	c.excused = c.excused && !others
 }
 
 // ofNoTrail says whether tags are those of an event data store, a channel or a dashboard.
@@ -75,12 +106,19 @@ func (d *decoder) object(raw json.RawMessage, names ...string) map[string]json.R
 		d.odd = true
 		return nil
 	}
+	if len(names) > 0 {
+		d.only(members, names...)
+	}
+	return members
+}
+
+// only notes members of other names.
+func (d *decoder) only(members map[string]json.RawMessage, names ...string) {
 	for name := range members {
-		if len(names) > 0 && !slices.Contains(names, name) {
+		if !slices.Contains(names, name) {
 			d.unknown = true
 		}
 	}
-	return members
 }
 
 func (d *decoder) text(raw json.RawMessage) *string {

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +142,41 @@ func TestFindings(t *testing.T) {
 				t.Errorf("rules (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestIgnoredFields: what the baseline ignores is not held against it, and does not hide the rest.
+func TestIgnoredFields(t *testing.T) {
+	for name, test := range map[string]struct {
+		call, params, response string
+		ignored                []trail.Field
+		want                   string
+		severity               Severity
+	}{
+		"the only one":                      {"UpdateTrail", `{"name":"main","s3BucketName":"mine"}`, "", []trail.Field{trail.FieldBucket}, "trail.update", Info},
+		"one of two":                        {"UpdateTrail", `{"name":"main","s3BucketName":"mine","enableLogFileValidation":false}`, "", []trail.Field{trail.FieldBucket}, "trail.update.validation-off", High},
+		"another":                           {"UpdateTrail", `{"name":"main","s3BucketName":"mine"}`, "", []trail.Field{trail.FieldPrefix}, "trail.update.bucket-changed", Critical},
+		"beside a name that we do not know": {"UpdateTrail", `{"name":"main","s3BucketName":"mine","new":1}`, "", []trail.Field{trail.FieldBucket}, "trail.update", High},
+		"a consequence": {"UpdateTrail", `{"name":"main","isMultiRegionTrail":false}`, `{"includeGlobalServiceEvents":false}`,
+			[]trail.Field{trail.FieldGlobalEvents}, "trail.update.multi-region-off", Critical},
+		"selectors":             {"PutEventSelectors", basic(`{"includeManagementEvents":false}`), "", []trail.Field{trail.FieldSelectors}, "trail.selectors", Info},
+		"Insights":              {"PutInsightSelectors", `{"trailName":"main","insightSelectors":[]}`, "", []trail.Field{trail.FieldInsights}, "trail.insights", Info},
+		"the size of events":    {"PutEventConfiguration", `{"trailName":"main","maxEventSize":"Standard"}`, "", []trail.Field{trail.FieldEventSize}, "trail.event_configuration", Info},
+		"tags":                  {"AddTags", `{"resourceId":"main","tagsList":[{"key":"protected"}]}`, "", []trail.Field{trail.FieldTags}, "trail.tags", Info},
+		"nothing of parameters": {"UpdateTrail", ``, "", []trail.Field{trail.FieldBucket}, "trail.update", High},
+	} {
+		r := asking(test.call, test.params)
+		r.Response = []byte(test.response)
+		got := Findings(r, pin(), test.ignored...)
+		if len(got) != 1 || got[0].Rule != test.want || got[0].Severity != test.severity {
+			t.Errorf("%s: %+v, want %s, %s", name, got, test.want, test.severity)
+		}
+	}
+	for _, row := range trail.Table {
+		sets := slices.Contains(slices.Collect(maps.Values(fieldOf)), row.Field)
+		if sets == (row.Field == trail.FieldLogging) {
+			t.Errorf("which member of a request sets %s is not said", row.Field)
+		}
 	}
 }
 

@@ -37,7 +37,8 @@ func insightsSettled(c call) bool {
 
 // eventConfigOf is the event configuration after the call, when it was as pinned before.
 func eventConfigOf(c call) (after trail.EventConfig, d decoder) {
-	o := d.object(c.record.Request, "trailName", "eventDataStore", "maxEventSize", "contextKeySelectors", "aggregationConfigurations")
+	o := c.params
+	d.only(o, "trailName", "eventDataStore", "maxEventSize", "contextKeySelectors", "aggregationConfigurations")
 	after = c.pinned.EventConfig
 	if size := d.word(o["maxEventSize"]); size != "" {
 		after.MaxEventSize = size

@@ -57,14 +57,14 @@ func RuleFor(r event.Record) (Rule, bool) {
 }
 
 // Findings says what a record means by every rule that holds, the highest severity first; it is empty when the
-// record is not watched. pinned is what the trail is pinned to be, nil where nothing is pinned: then no change is
-// claimed that only a comparison could show.
-func Findings(r event.Record, pinned *trail.Settings) []Finding {
+// record is not watched. pinned is what the trail is pinned to be, but for the ignored fields; nil where nothing is
+// pinned: then no change is claimed that only a comparison could show.
+func Findings(r event.Record, pinned *trail.Settings, ignored ...trail.Field) []Finding {
 	family, watched := RuleFor(r)
 	if !watched {
 		return nil
 	}
-	c := readCall(r, pinned)
+	c := readCall(r, pinned, ignored)
 	var held []Rule
 	for _, rule := range Rules {
 		if rule.Event == family.Event && rule.holds != nil && c.known && rule.holds(c) {
@@ -110,7 +110,7 @@ func judgeFamily(family Rule, c call) Finding {
 		f.Text += "; the record does not hold its parameters"
 	case !c.known:
 		f.Text = callText(family) + " took effect: the record does not hold its parameters, so only the trail itself can tell what changed"
-	case family.settled(c):
+	case c.excused || family.settled(c):
 		f.Severity = Info
 		if !f.Attempt {
 			f.Text = callText(family) + " took effect: no pinned setting got weaker by it"

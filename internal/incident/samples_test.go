@@ -217,10 +217,10 @@ func TestRowsDecide(t *testing.T) {
 			}
 			continue
 		}
-		if c := readCall(asking(rule.Event, s.yes), s.pinned); !c.known || !rule.holds(c) {
+		if c := readCall(asking(rule.Event, s.yes), s.pinned, nil); !c.known || !rule.holds(c) {
 			t.Errorf("%s does not hold for its true sample", rule.ID)
 		}
-		if c := readCall(asking(rule.Event, s.no), s.pinned); !c.known || s.no == "" || rule.holds(c) {
+		if c := readCall(asking(rule.Event, s.no), s.pinned, nil); !c.known || s.no == "" || rule.holds(c) {
 			t.Errorf("%s has no false sample of its own call", rule.ID)
 		}
 		if rule.When == "" || rule.Aim == "" || rule.Effect == "" || rule.settled != nil {

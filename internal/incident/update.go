@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -18,7 +19,8 @@ type update struct {
 
 func readUpdate(c call) update {
 	var d, answers decoder
-	asked := d.object(c.record.Request, "name", "s3BucketName", "s3KeyPrefix", "snsTopicName", "kmsKeyId",
+	asked := c.params
+	d.only(asked, "name", "s3BucketName", "s3KeyPrefix", "snsTopicName", "kmsKeyId",
 		"cloudWatchLogsLogGroupArn", "cloudWatchLogsRoleArn", "includeGlobalServiceEvents", "isMultiRegionTrail",
 		"isOrganizationTrail", "enableLogFileValidation")
 	answer := answers.object(c.record.Response)
@@ -52,7 +54,7 @@ func readUpdate(c call) update {
 		validation: flag("enableLogFileValidation", "logFileValidationEnabled"),
 	}
 	// CloudTrail itself switches global events off with the other Regions.
-	if u.global == nil && off(u.multi) && c.pinned != nil {
+	if u.global == nil && off(u.multi) && c.pinned != nil && !slices.Contains(c.ignored, trail.FieldGlobalEvents) {
 		u.global = answers.flag(answer["includeGlobalServiceEvents"])
 	}
 	u.form = c.record.Actor.Console ||
