@@ -162,21 +162,16 @@ func (b Baseline) Verdict(s State, p Plan) Verdict {
 	for _, action := range p.Actions {
 		after = action.Apply(after)
 	}
-	known := s.Read
-	if !s.Exists {
-		known = Groups()
-	}
-	v := Verdict{Now: CoverageOf(s), After: Coverage{}}
-	if s.Exists || !slices.Contains(b.Ignore, FieldExists) {
-		v.Before = coverage(b.ARN, b.expected(s), known)
-	}
-	if after.Exists {
-		v.After = coverage(after.ARN, after.Settings, known)
-	}
-	for _, g := range Groups() {
-		if g != GroupRecreate && !slices.Contains(known, g) {
-			v.Unread = append(v.Unread, g)
+	v := Verdict{Now: CoverageOf(s), After: CoverageOf(after)}
+	if s.Exists {
+		v.Before = coverage(b.ARN, b.expected(s), s.Read)
+		for _, g := range Groups() {
+			if g != GroupRecreate && !slices.Contains(s.Read, g) {
+				v.Unread = append(v.Unread, g)
+			}
 		}
+	} else {
+		v.Before = b.Coverage()
 	}
 	v.Lost, v.Remaining = Lost(v.Before, v.Now), Lost(v.Before, v.After)
 	return v
@@ -186,7 +181,7 @@ func (b Baseline) Verdict(s State, p Plan) Verdict {
 func (b Baseline) expected(s State) Settings {
 	want := b.Want
 	for _, row := range Table {
-		if s.Exists && b.excuses(row, row.Print(b.ARN, s.Settings)) {
+		if b.excuses(row, row.Print(b.ARN, s.Settings)) {
 			row.Copy(&want, s.Settings)
 		}
 	}

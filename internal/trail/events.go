@@ -221,7 +221,10 @@ func compareConditions(a, b Condition) int {
 // union brings clauses into the one form of the events that fulfil any of them, as far as that can be
 // found: two that differ in one field become one, and one that is part of another goes.
 func union(clauses []Clause) Events {
+	// Sorted first: where there is more than one way to put clauses together, the same one is taken for
+	// selectors in any order.
 	e := Events(clauses)
+	slices.SortFunc(e, compareClauses)
 	for merged := true; merged && len(e) > 1; {
 		merged = false
 		for i := 0; i < len(e) && !merged; i++ {
@@ -234,9 +237,11 @@ func union(clauses []Clause) Events {
 			}
 		}
 	}
-	slices.SortFunc(e, func(a, b Clause) int { return slices.CompareFunc(a, b, compareConditions) })
+	slices.SortFunc(e, compareClauses)
 	return e
 }
+
+func compareClauses(a, b Clause) int { return slices.CompareFunc(a, b, compareConditions) }
 
 // join makes one clause of two that together are no more and no less.
 func join(a, b Clause) (Clause, bool) {
@@ -277,16 +282,42 @@ func joinConditions(a, b Condition) (Condition, bool) {
 	if len(a.Any) > 0 {
 		a, b = b, a
 	}
-	// a is "everything but": what b takes of that need not be left out.
-	if slices.ContainsFunc(a.None, func(p Pattern) bool { return p.Op != is }) {
-		return a, false
+	// a is "everything but": left out of both together is what a leaves out and b does not take.
+	left := Condition{Field: a.Field}
+	for _, n := range a.None {
+		rest, ok := b.without(n)
+		if !ok {
+			return a, false
+		}
+		left.None = append(left.None, rest...)
 	}
-	left := slices.DeleteFunc(slices.Clone(a.None), b.takes)
-	return Condition{Field: a.Field, None: left}, true
+	return left, true
 }
 
-// takes tells whether the condition is fulfilled by the one value that p is.
-func (c Condition) takes(p Pattern) bool {
-	matches := func(q Pattern) bool { return q.covers(p) }
-	return (len(c.Any) == 0 || slices.ContainsFunc(c.Any, matches)) && !slices.ContainsFunc(c.None, matches)
+// without is what of a pattern's values does not fulfil the condition; ok is false when that cannot be written as patterns.
+func (c Condition) without(p Pattern) (_ []Pattern, ok bool) {
+	var out []Pattern
+	for _, n := range c.None {
+		switch {
+		case n.covers(p):
+			return []Pattern{p}, true
+		case p.covers(n):
+			out = append(out, n)
+		case !p.apart(n):
+			return nil, false
+		}
+	}
+	// From here on, all of p that is not in out passes None.
+	taken, missed := len(c.Any) == 0, true
+	for _, q := range c.Any {
+		taken = taken || q.covers(p)
+		missed = missed && q.apart(p)
+	}
+	switch {
+	case taken:
+		return out, true
+	case missed && len(c.Any) > 0:
+		return []Pattern{p}, true
+	}
+	return nil, false
 }

@@ -44,17 +44,23 @@ var (
 	kinds = []string{"AWS::S3::Object", "AWS::Lambda::Function", "AWS::SNS::Topic"}
 )
 
+// others are values that no selector names.
+var others = map[string]string{
+	"AWS::S3::Object": "arn:aws:s3:::c", "AWS::Lambda::Function": "arn:aws:lambda:eu-central-1:111122223333:function:g",
+	"AWS::SNS::Topic": "arn:aws:sns:eu-central-1:111122223333:u",
+}
+
 var samples = func() []sample {
 	var out []sample
 	for _, ro := range []string{"true", "false"} {
-		for _, user := range users {
-			for _, name := range names {
-				for _, source := range sources {
+		for _, user := range append([]string{"arn:aws:iam::111122223333:user/other"}, users...) {
+			for _, name := range append([]string{"DeleteThing"}, names...) {
+				for _, source := range append([]string{"other"}, sources...) {
 					out = append(out, sample{category: "Management", readOnly: ro, source: source, name: name, user: user})
 					out = append(out, sample{category: "NetworkActivity", readOnly: ro, source: source, name: name, user: user})
 				}
 				for _, kind := range kinds {
-					for _, arn := range arns[kind] {
+					for _, arn := range append([]string{others[kind]}, arns[kind]...) {
 						out = append(out, sample{"Data", ro, "any.amazonaws.com", kind, arn, name, user})
 					}
 				}
