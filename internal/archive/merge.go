@@ -1,0 +1,101 @@
+package archive
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Merge is the Result of both parts together. The order and grouping of many merges does not matter. The
+// parts are not changed.
+func (r Result) Merge(other Result) Result {
+	r.Files += other.Files
+	r.Earlier += other.Earlier
+	r.Digests += other.Digests
+	r.Records += other.Records
+	r.Skipped += other.Skipped
+	r.Packed += other.Packed
+	r.Unpacked += other.Unpacked
+	r.Findings = mergeFindings(r.Findings, other.Findings)
+	r.Damaged = slices.Concat(r.Damaged, other.Damaged)
+	slices.SortFunc(r.Damaged, func(a, b Damage) int { return cmp.Compare(a.File, b.File) })
+	r.Streams = mergeStreams(r.Streams, other.Streams)
+	r.Chains = mergeChains(r.Chains, other.Chains)
+	return r
+}
+
+// mergeFindings joins copies of one record.
+func mergeFindings(a, b []Finding) []Finding {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b Finding) int {
+		x, y := a.key(), b.key()
+		return cmp.Or(slices.Compare(x[:], y[:]), cmp.Compare(a.File, b.File), cmp.Compare(len(a.Where), len(b.Where)), cmp.Compare(a.Where, b.Where))
+	})
+	var once []Finding
+	for _, f := range all {
+		if n := len(once); n > 0 && once[n-1].key() == f.key() {
+			once[n-1].Copies += f.Copies
+			continue
+		}
+		once = append(once, f)
+	}
+	return once
+}
+
+func mergeStreams(a, b []Stream) []Stream {
+	all := slices.Concat(a, b)
+	slices.SortStableFunc(all, func(a, b Stream) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region))
+	})
+	var once []Stream
+	for _, s := range all {
+		if n := len(once); n > 0 && once[n-1].Account == s.Account && once[n-1].Region == s.Region {
+			once[n-1].Minutes = union(once[n-1].Minutes, s.Minutes)
+			continue
+		}
+		once = append(once, s)
+	}
+	return once
+}
+
+func mergeChains(a, b []Chain) []Chain {
+	all := slices.Concat(a, b)
+	key := func(c Chain) []string { return []string{c.Account, c.Region, c.HomeRegion, c.Trail} }
+	slices.SortStableFunc(all, func(a, b Chain) int { return slices.Compare(key(a), key(b)) })
+	var once []Chain
+	for _, c := range all {
+		if n := len(once); n > 0 && slices.Equal(key(once[n-1]), key(c)) {
+			once[n-1].Times = union(once[n-1].Times, c.Times)
+			continue
+		}
+		once = append(once, c)
+	}
+	return once
+}
+
+func union(a, b []int64) []int64 {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// batch merges many small Results at the price of a few large merges.
+type batch struct {
+	parts []Result // each at least twice the next
+	sizes []int
+}
+
+func (b *batch) add(r Result) {
+	b.parts, b.sizes = append(b.parts, r), append(b.sizes, 1)
+	for n := len(b.parts); n > 1 && b.sizes[n-2] <= b.sizes[n-1]; n-- {
+		b.parts[n-2], b.sizes[n-2] = b.parts[n-2].Merge(b.parts[n-1]), b.sizes[n-2]+b.sizes[n-1]
+		b.parts, b.sizes = b.parts[:n-1], b.sizes[:n-1]
+	}
+}
+
+func (b *batch) result() Result {
+	var all Result
+	for _, part := range b.parts {
+		all = all.Merge(part)
+	}
+	return all
+}
