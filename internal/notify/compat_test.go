@@ -31,6 +31,11 @@ func TestCompat2017Subjects(t *testing.T) {
 			t.Errorf("%s: subject %q, %v, %v; want %q", name, subject, ok, err, want)
 		}
 	}
+	watched := samples()["failed"]
+	watched.Observe = true
+	if subject, _, _, _ := Compat2017(watched, 64<<10); subject != `CloudTrail event- "StopLogging" received` {
+		t.Errorf("who only observes promises %q", subject)
+	}
 	if _, _, ok, _ := Compat2017(samples()["sweep"], 64<<10); ok {
 		t.Error("a sweep sends a mail that the sample never sent")
 	}
@@ -122,7 +127,7 @@ func TestMachineDoesNotLaunder(t *testing.T) {
 // TestMachineCuts takes the largest texts and lists first, says so, and leaves the input alone.
 func TestMachineCuts(t *testing.T) {
 	inc := samples()["repaired"]
-	inc.Actor.UserAgent = strings.Repeat("😀", 50000)
+	inc.Actor.UserAgent, inc.Actor.Name = strings.Repeat("😀", 50000), "a"+strings.Repeat("😀", 50000)
 	for range 3000 {
 		inc.Drifts = append(inc.Drifts, incident.Drift{Field: "tags", Want: "a", Got: "b"})
 	}
@@ -137,6 +142,9 @@ func TestMachineCuts(t *testing.T) {
 	}
 	if !strings.Contains(m.Detail.UserAgent, "…[truncated, sha256 ") || !m.Trailwarden.Partial {
 		t.Errorf("what was cut is not told: %.60s… partial %v", m.Detail.UserAgent, m.Trailwarden.Partial)
+	}
+	if strings.Contains(m.Detail.UserAgent+m.Detail.UserIdentity.UserName, "\ufffd") {
+		t.Error("a text was cut within a character")
 	}
 	if m.Detail.UserIdentity.ARN != inc.Actor.ARN || m.Trailwarden.Reason != inc.Reason {
 		t.Error("short texts were cut though long ones were there")

@@ -32,6 +32,7 @@ func TestPlain(t *testing.T) {
 		{"Jürgen Müller 李雷 é", 100, "Jürgen Müller 李雷 é"},
 		{"a\u202eb\r\n\tc\x1b[31m", 100, `a\u202eb\r\n\tc\u001b[31m`},
 		{"\xff\U000e0041\u00a0", 100, `\xff\U000e0041\u00a0`},
+		{"a\u0301\u0302\u0303\u0304b\u0301", 100, "a\u0301\u0302" + `\u0303\u0304` + "b\u0301"},
 		{"see https://evil.example", 100, "see https[:]//evil.example"},
 		{"key " + canaryKey + ".", 100, "key AKIA****ARY9."},
 		{"token " + canaryToken, 100, "token [session token]"},

@@ -1,0 +1,136 @@
+// Package sns tells of incidents through a topic of Amazon SNS. One publish carries a form for each protocol:
+// prose for e-mail, the JSON document for machines, one short line for telephones. SNS being slow or down costs
+// at most Timeout; what was published is stored by AWS, which is not yet read by anybody.
+package sns
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
+)
+
+// Timeout is how long one publish may take, tries of the SDK included.
+const Timeout = 5 * time.Second
+
+// API is what of SNS is called.
+type API interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// Channel is a topic. It is safe for use by several goroutines.
+type Channel struct {
+	API        API
+	TopicARN   string
+	Compat2017 bool           // subject lines and bodies as the AWS sample of 2017 sent them
+	Location   *time.Location // local time in the prose, besides UTC; nil for none
+}
+
+var _ notify.Notifier = (*Channel)(nil)
+
+// Open makes the channel of a topic. Its client calls the topic's own Region, whatever cfg says: SNS takes a
+// message nowhere else.
+func Open(cfg aws.Config, topicARN string) (*Channel, error) {
+	if err := CheckTopicARN(topicARN); err != nil {
+		return nil, err
+	}
+	client := sns.NewFromConfig(cfg, func(o *sns.Options) {
+		o.Region = strings.Split(topicARN, ":")[3]
+		// All tries together end before Timeout, or AWS's last word would be lost. The SDK does not count these two
+		// codes among those that are worth another try.
+		o.Retryer = retry.AddWithErrorCodes(retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = 3, time.Second
+		}), "Throttled", "KMSThrottling")
+	})
+	return &Channel{API: client, TopicARN: topicARN}, nil
+}
+
+// Notify publishes the incident. Its error is a *PublishError, permanent (notify.IsPermanent) when a person has to
+// change something first.
+func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
+	in, err := c.input(inc)
+	if err != nil {
+		return notify.Permanent(fmt.Errorf("compose message for SNS: %w", err))
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
+	defer cancel()
+	if _, err := c.API.Publish(ctx, in); err != nil {
+		return c.failure(ctx, err)
+	}
+	return nil
+}
+
+var errNoAnswer = errors.New("no answer within " + Timeout.String())
+
+// input is what is published.
+func (c *Channel) input(inc incident.Incident) (*sns.PublishInput, error) {
+	in := &sns.PublishInput{TopicArn: &c.TopicARN, MessageStructure: aws.String("json")}
+	if strings.HasSuffix(c.TopicARN, ".fifo") {
+		// One group a trail keeps its messages in order; the same news twice within five minutes is dropped by SNS.
+		in.MessageGroupId = aws.String(digest(inc.Trail.ARN))
+		in.MessageDeduplicationId = aws.String(digest(inc.ID, string(inc.Outcome)))
+	}
+	if c.Compat2017 {
+		subject, message, ok, err := sample(inc)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			in.Subject, in.Message = &subject, &message
+			return in, nil
+		}
+	}
+	in.Subject = aws.String(notify.Subject(inc))
+	in.MessageAttributes = attributes(inc)
+	message, err := compose(inc, c.Location)
+	if err != nil {
+		return nil, err
+	}
+	in.Message = &message
+	return in, nil
+}
+
+// forms is the grammar of each attribute. SNS refuses empty ones.
+var forms = map[string]*regexp.Regexp{
+	"severity":    regexp.MustCompile(`^[a-z]{1,16}$`),
+	"account":     regexp.MustCompile(`^[0-9]{12}$`),
+	"region":      regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
+	"outcome":     regexp.MustCompile(`^[a-z]{1,16}$`),
+	"rule":        regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
+	"incident_id": regexp.MustCompile(`^inc-[0-9a-f]{16}$`),
+}
+
+// attributes are for the filter policies of subscriptions. One whose value does not fit its grammar is left out.
+func attributes(inc incident.Incident) map[string]types.MessageAttributeValue {
+	values := map[string]string{
+		"severity": string(inc.Severity), "account": inc.Trail.Account, "region": inc.Trail.Region,
+		"outcome": string(inc.Outcome), "incident_id": inc.ID,
+	}
+	if len(inc.Findings) > 0 {
+		values["rule"] = inc.Findings[0].Rule
+	}
+	out := make(map[string]types.MessageAttributeValue, len(values))
+	for name, value := range values {
+		if len(value) <= 64 && forms[name].MatchString(value) {
+			out[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+		}
+	}
+	return out
+}
+
+func digest(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:])
+}
