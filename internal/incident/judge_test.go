@@ -16,6 +16,9 @@ const wholeForm = `{"name":"main","s3BucketName":"logs","s3KeyPrefix":"","snsTop
 	`"isOrganizationTrail":false,"includeGlobalServiceEvents":false,"enableLogFileValidation":false,` +
 	`"cloudWatchLogsLogGroupArn":"","cloudWatchLogsRoleArn":""}`
 
+const exempting = `{"fieldSelectors":[{"field":"eventCategory","equals":["Data"]},{"field":"resources.type","equals":["AWS::S3::Object"]},` +
+	`{"field":"userIdentity.arn","notEquals":["arn:aws:iam::111122223333:user/backup"]}]}`
+
 // minimize is one call that takes from a trail what it can, as attack tools make it.
 const minimize = `{"name":"main","snsTopicName":"","includeGlobalServiceEvents":false,"isMultiRegionTrail":false,` +
 	`"enableLogFileValidation":false,"cloudWatchLogsLogGroupArn":"","cloudWatchLogsRoleArn":"","kmsKeyId":""}`
@@ -109,6 +112,32 @@ func TestFindings(t *testing.T) {
 		"both kinds, which AWS refuses": {call: "PutEventSelectors", pinned: pin(), want: "trail.selectors",
 			params: `{"trailName":"main","eventSelectors":[{}],"advancedEventSelectors":[` + manage1 + `]}`},
 
+		"an empty text for an empty list": {call: "PutEventSelectors", params: basic(`{"excludeManagementEventSources":""}`), pinned: selecting(basic(`{}`)), want: "~trail.selectors"},
+		"more selectors than AWS takes":   {call: "PutEventSelectors", params: basic(strings.Repeat(`{"includeManagementEvents":false},`, 2000) + `{"includeManagementEvents":false}`), want: "trail.selectors"},
+		"a boolean that is a string settles nothing": {call: "PutEventSelectors", params: basic(`{"includeManagementEvents":"true"}`), pinned: selecting(basic(`{}`)),
+			want: "trail.selectors"},
+		"a kind of access that there is not": {call: "PutEventSelectors", params: basic(`{"readWriteType":"Sometimes"}`), pinned: selecting(basic(`{}`)), want: "trail.selectors"},
+		"no advanced selectors at all":       {call: "PutEventSelectors", params: advanced(), want: "trail.selectors.adv-no-mgmt"},
+		"advanced selectors of data events":  {call: "PutEventSelectors", params: advanced(objects), want: "trail.selectors.adv-no-mgmt"},
+		"only data events, as pinned": {call: "PutEventSelectors", params: basic(`{"includeManagementEvents":false,"dataResources":[{"type":"AWS::S3::Object","values":["arn:aws:s3"]}]}`),
+			pinned: selecting(advanced(objects)), want: "~trail.selectors"},
+		"only data events, as pinned, by advanced selectors": {call: "PutEventSelectors", params: advanced(objects), pinned: selecting(advanced(objects)), want: "~trail.selectors"},
+		"only writes, as pinned": {call: "PutEventSelectors", params: basic(`{"readWriteType":"WriteOnly"}`), pinned: selecting(basic(`{"readWriteType":"WriteOnly"}`)),
+			want: "~trail.selectors"},
+		"writes of KMS are left out, reads are not": {call: "PutEventSelectors", want: "trail.selectors.exclude-source",
+			params: basic(`{"readWriteType":"WriteOnly","excludeManagementEventSources":["kms.amazonaws.com"]}`, `{"readWriteType":"ReadOnly"}`)},
+		"one principal exempted, as pinned": {call: "PutEventSelectors", params: advanced(manage1, exempting), pinned: selecting(advanced(manage1, exempting)), want: "~trail.selectors"},
+		"all objects, in China": {call: "PutEventSelectors", params: basic(`{"dataResources":[{"type":"AWS::S3::Object","values":["arn:aws-cn:s3"]}]}`),
+			pinned: selecting(advanced(manage1, objects)), change: func(r *event.Record) { r.Region = "cn-north-1" }, want: "~trail.selectors"},
+		"an alias by its ARN, that nothing resolves": {call: "UpdateTrail", params: `{"name":"main","kmsKeyId":"arn:aws:kms:eu-central-1:111122223333:alias/logs"}`, pinned: pin(),
+			want: "trail.update"},
+		"an alias is pinned, a key is asked for": {call: "UpdateTrail", params: `{"name":"main","kmsKeyId":"arn:aws:kms:eu-central-1:111122223333:key/1"}`,
+			pinned: pin(func(s *trail.Settings) { s.Key = "alias/logs" }), want: "trail.update"},
+		"global events go off with the other Regions, nothing pinned: they may have been off": {call: "UpdateTrail", params: `{"name":"main","isMultiRegionTrail":false}`,
+			response: `{"includeGlobalServiceEvents":false}`, want: "trail.update.multi-region-off"},
+		"created, bucket not pinned": {call: "CreateTrail", params: `{"name":"main","s3BucketName":"logs"}`, pinned: &trail.Settings{}, want: "trail.create"},
+		"Insights without selectors": {call: "PutInsightSelectors", params: `{"trailName":"main"}`, want: "trail.insights"},
+
 		"Insights off, nothing pinned":      {call: "PutInsightSelectors", params: `{"trailName":"main","insightSelectors":[]}`, want: "trail.insights.off"},
 		"Insights off, as pinned":           {call: "PutInsightSelectors", params: `{"trailName":"main","insightSelectors":[]}`, pinned: &trail.Settings{}, want: "~trail.insights"},
 		"Insights moved to other events":    {call: "PutInsightSelectors", pinned: &trail.Settings{Insights: []trail.Insight{{Type: "ApiCallRateInsight"}}}, params: `{"insightSelectors":{"insightType":"ApiCallRateInsight","eventCategories":["Data"]}}`, want: "trail.insights.off"},
@@ -189,6 +218,7 @@ func TestSentences(t *testing.T) {
 		want   string
 	}{
 		{asking("UpdateTrail", ""), pin(), "UpdateTrail took effect: the record does not hold its parameters, so only the trail itself can tell what changed"},
+		{asking("UpdateTrail", `{"reason":"requestParameters too large","omitted":true,"originalSize":1}`), pin(), "UpdateTrail took effect: the record does not hold its parameters, so only the trail itself can tell what changed"},
 		{denied(asking("UpdateTrail", "")), pin(), "UpdateTrail was refused by AWS: nothing changed; the record does not hold its parameters"},
 		{asking("UpdateTrail", `{"name":"main"}`), nil, "UpdateTrail took effect: what is recorded, or where it is delivered, may have changed; without pinned settings its parameters do not tell"},
 		{asking("UpdateTrail", `{"name":"main"}`), pin(), "UpdateTrail took effect: no pinned setting got weaker by it"},

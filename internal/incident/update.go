@@ -24,12 +24,9 @@ func readUpdate(c call) update {
 		"cloudWatchLogsLogGroupArn", "cloudWatchLogsRoleArn", "includeGlobalServiceEvents", "isMultiRegionTrail",
 		"isOrganizationTrail", "enableLogFileValidation")
 	answer := answers.object(c.record.Response)
-	if !c.record.Succeeded() {
-		answer = nil
-	}
 	text := func(member, answered string) *string {
 		value := d.text(asked[member])
-		if now := answers.text(answer[answered]); value != nil && *value != "" && now != nil {
+		if now := answers.text(answer[answered]); value != nil && now != nil {
 			return now
 		}
 		return value
@@ -147,7 +144,7 @@ func topicChanged(c call) bool {
 	if topic != "" && !strings.HasPrefix(topic, "arn:") {
 		// A bare name is a topic of the trail's own Region and account.
 		r := c.record
-		return !strings.HasPrefix(c.pinned.Topic, "arn:") || !strings.HasSuffix(c.pinned.Topic, ":sns:"+r.Region+":"+r.Account+":"+topic)
+		return !strings.HasSuffix(c.pinned.Topic, ":sns:"+r.Region+":"+r.Account+":"+topic)
 	}
 	return topic != c.pinned.Topic
 }
