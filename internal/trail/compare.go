@@ -63,6 +63,9 @@ func Compare(b Baseline, s State) []Drift {
 		if !slices.Contains(s.Read, row.Group) || slices.Contains(b.Ignore, row.Field) {
 			continue
 		}
+		if row.Same != nil && row.Same(&b.Want, &s.Settings) {
+			continue
+		}
 		want, got := row.Print(b.ARN, b.Want), row.Print(b.ARN, s.Settings)
 		if want == got || b.excuses(row, got) {
 			continue

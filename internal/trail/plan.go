@@ -89,6 +89,7 @@ func (a Action) Apply(s State) State {
 // Plan is what is to be done about drifts: the calls in their order, and the drifts that no call of
 // the plan mends.
 type Plan struct {
+	Drifts  []Drift // what Compare says: all of them, mended or not
 	Actions []Action
 	Left    []Left
 }

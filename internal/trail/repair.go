@@ -14,7 +14,11 @@ import (
 func Repair(b Baseline, s State) Plan {
 	r := repair{Baseline: b, now: s}
 	drifts := Compare(b, s)
-	if !s.Exists && len(drifts) > 0 && r.refuse(drifts[0]) == nil {
+	p := Plan{Drifts: drifts}
+	if len(drifts) == 0 {
+		return p
+	}
+	if !s.Exists && r.refuse(drifts[0]) == nil {
 		r.create(drifts)
 		drifts = Compare(r.Baseline, r.now)
 	}
@@ -28,7 +32,7 @@ func Repair(b Baseline, s State) Plan {
 		r.tags(drifts)
 		r.update(slices.DeleteFunc(drifts, func(d Drift) bool { return !org(d) }))
 	}
-	p := Plan{Actions: r.actions}
+	p.Actions = r.actions
 	for _, d := range Compare(r.Baseline, r.now) {
 		if l := r.refuse(d); l != nil {
 			p.Left = append(p.Left, *l)

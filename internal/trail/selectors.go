@@ -227,3 +227,17 @@ func (s Selectors) Covers(other Selectors, partition string) bool {
 	}
 	return true
 }
+
+// same tells selectors that are the same to the letter.
+func (s Selectors) same(other Selectors) bool {
+	return slices.EqualFunc(s.Basic, other.Basic, func(a, b Selector) bool {
+		return a.ReadWrite == b.ReadWrite && a.Management == b.Management && slices.Equal(a.ExcludeSources, b.ExcludeSources) &&
+			slices.EqualFunc(a.Data, b.Data, func(a, b DataResource) bool { return a.Type == b.Type && slices.Equal(a.Values, b.Values) })
+	}) && slices.EqualFunc(s.Advanced, other.Advanced, func(a, b AdvancedSelector) bool {
+		return slices.EqualFunc(a.Fields, b.Fields, func(a, b FieldSelector) bool {
+			return a.Field == b.Field && slices.Equal(a.Equals, b.Equals) && slices.Equal(a.NotEquals, b.NotEquals) &&
+				slices.Equal(a.StartsWith, b.StartsWith) && slices.Equal(a.NotStartsWith, b.NotStartsWith) &&
+				slices.Equal(a.EndsWith, b.EndsWith) && slices.Equal(a.NotEndsWith, b.NotEndsWith)
+		})
+	})
+}

@@ -73,6 +73,8 @@ type Row struct {
 	// Print writes the field's value for people, and compares: two values are equal when they print
 	// equally. It must therefore bring values that mean the same into one form and print all there is.
 	Print func(ARN, Settings) string
+	// Same is a quick look: true only for values that print equally. Nil where printing is quick.
+	Same func(a, b *Settings) bool
 	// Copy sets the field of dst to that of src.
 	Copy func(dst *Settings, src Settings)
 	// Stricter tells that the trail has all that is wanted and more: it is not to be weakened. Nil for
@@ -100,6 +102,7 @@ var Table = []Row{
 	{
 		Kind: KindTrail, Field: FieldSelectors, Group: GroupSelectors, Op: PutEventSelectors,
 		Print:    func(a ARN, s Settings) string { return printSelectors(a, s.Selectors) },
+		Same:     func(a, b *Settings) bool { return a.Selectors.same(b.Selectors) },
 		Copy:     func(dst *Settings, src Settings) { dst.Selectors = src.Selectors },
 		Stricter: func(a ARN, want, got Settings) bool { return got.Selectors.Covers(want.Selectors, a.Partition) },
 	},
