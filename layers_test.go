@@ -31,14 +31,15 @@ var layers = []layer{
 	{level: 0, name: "trail", alone: true},
 	{level: 1, name: "incident", may: []string{"event", "trail"}, alone: true},
 	{level: 1, name: "logfile", may: []string{"event"}, alone: true, plus: "github.com/klauspost/compress/"},
+	{level: 1, name: "config"}, // so that everything above can say what is wrong with a file, and where
+	{level: 2, name: "baseline", may: []string{"trail", "config"}},
 	{level: 2, name: "guard", may: []string{"event", "trail", "incident"}, alone: true},
 	{level: 2, name: "cloud", may: []string{"trail"}, aws: true},
 	{level: 2, name: "source", may: []string{"event", "logfile"}, aws: true},
 	{level: 2, name: "ledger", may: []string{"incident"}, aws: true},
 	{level: 2, name: "notify", may: []string{"incident"}, aws: true},
 	{level: 2, name: "archive", may: []string{"event", "incident", "logfile"}},
-	{level: 2, name: "sim"}, // a model of AWS of its own, and no view of ours
-	{level: 3, name: "config", may: below},
+	{level: 2, name: "sim"},                           // a model of AWS of its own, and no view of ours
 	{level: 3, name: "engine", may: below, aws: true}, // the wiring that every entrance shares
 	{level: 3, name: "drill", may: below, aws: true},
 	{level: 3, name: "deploy", may: below, aws: true},
@@ -46,7 +47,7 @@ var layers = []layer{
 }
 
 // below is all of levels 0 to 2.
-var below = []string{"event", "trail", "incident", "logfile", "guard", "cloud", "source", "ledger", "notify", "archive", "sim"}
+var below = []string{"event", "trail", "incident", "logfile", "config", "baseline", "guard", "cloud", "source", "ledger", "notify", "archive", "sim"}
 
 // unwanted is what the Lambda function's binary must not carry: templates and net/rpc switch off the
 // linker's removal of unused code (and with it the proof that no Stop or Delete call is there), the
@@ -54,7 +55,7 @@ var below = []string{"event", "trail", "incident", "logfile", "guard", "cloud", 
 var unwanted = []string{
 	"text/template", "html/template", "net/rpc", "encoding/gob", "expvar", "net/http/pprof", "testing",
 	"github.com/goccy/", "github.com/spf13/", "github.com/google/",
-	module + "internal/sim", module + "internal/config/file", module + "internal/drill",
+	module + "internal/sim", module + "internal/config/file", module + "internal/config/yaml", module + "internal/baseline/file", module + "internal/drill",
 }
 
 type pkg struct {

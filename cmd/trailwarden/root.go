@@ -54,6 +54,7 @@ func newRoot(a *app) *cobra.Command {
 		demoCommand(a),
 		handleCommand(a),
 		simulateCommand(a),
+		scanCommand(a),
 		configCommand(a),
 		completionCommand(a),
 		versionCommand(a),
@@ -61,7 +62,7 @@ func newRoot(a *app) *cobra.Command {
 
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configFile, "config", "c", "", "Configuration `file` (default: $TRAILWARDEN_CONFIG, else trailwarden.yaml where there is one)")
-	flags.StringVarP(&a.format, "output", "o", formatTable, "How to print the data: `table|json|jsonl`")
+	flags.StringVarP(&a.format, "output", "o", formatTable, "How to print the data: `table|json|jsonl`; scan has csv, html and ocsf too")
 	flags.StringVar(&a.outFile, "out", "", "Write the data to a `file` in place of standard output")
 	flags.BoolVar(&a.yes, "yes", false, "Do it without asking")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "Print data and errors only")
@@ -69,8 +70,8 @@ func newRoot(a *app) *cobra.Command {
 	flags.BoolVar(&a.noColor, "no-color", false, "Print no colours; so do NO_COLOR and TERM=dumb")
 	flags.BoolP("help", "h", false, "Print help")
 	root.Flags().Bool("version", false, "Print the version")
-	keyFlags(root, "region", "log-format")
-	complete(root, "output", formatTable, formatJSON, formatLines)
+	keyFlags(root, "region", "baseline", "log-format")
+	complete(root, "output", formatTable, formatJSON, formatLines, "csv", "html", "ocsf")
 	complete(root, "log-format", "text", "json")
 	return root
 }

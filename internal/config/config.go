@@ -13,6 +13,7 @@ type Config struct {
 	SNS       SNS
 	Compat    string   // "" or "2017"
 	Observe   bool     // no call that changes anything
+	Baseline  string   // file; "" means the one in the working directory, where there is one
 	Accounts  []string // 12-digit ids; empty means the account of the credentials
 	Region    string   // "" means what the AWS credential chain says
 	LogFormat string   // "text" or "json"

@@ -64,6 +64,13 @@ var Keys = []Key{
 		at:  func(c *Config) any { return &c.Observe },
 	},
 	{
+		Name: "baseline", Flag: "baseline",
+		Doc:     "File that says how each trail is pinned to be; none means trailwarden.baseline.yaml where there is one.",
+		Example: "trailwarden.baseline.yaml",
+		Want:    "the name of a file", Hint: "`trailwarden baseline capture` writes one",
+		at: func(c *Config) any { return &c.Baseline },
+	},
+	{
 		Name: "accounts", Digits: true,
 		Doc:     "Accounts whose trails are guarded; none means the account of the credentials.",
 		Example: "111122223333",

@@ -36,6 +36,9 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
+// Place is a place in a file, each from 1; the zero place is none.
+type Place struct{ Line, Column int }
+
 // Problems is all that is wrong with a configuration, in the order of its sources.
 type Problems []Problem
 

@@ -2,8 +2,7 @@
 // because the Lambda function reads no file and is not to carry a parser.
 //
 // The file is walked as a syntax tree against config.Keys, so that every problem has its line and
-// column and all are found in one reading. What configuration does not need (anchors, tags, several
-// documents) is refused, and so is what would take the parser long: it needs quadratic time for some texts.
+// column and all are found in one reading.
 package file
 
 import (
@@ -14,11 +13,10 @@ import (
 	"os"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/config/yaml"
 )
 
 // Read is Parse of a file on disk.
@@ -45,87 +43,36 @@ func read(path string) ([]byte, error) {
 
 // Parse reads the text of a file. The name is for messages.
 func Parse(name string, data []byte) config.Layer {
-	d := &document{name: name}
-	d.parse(data)
-	if d.more > 0 {
-		d.layer.Problems = append(d.layer.Problems, config.Problem{
-			Where: name, Message: fmt.Sprintf("and %d more", d.more), Hint: "mend these first",
-		})
+	open, body := yaml.Open(name, data, yaml.Limits{
+		Size: maxSize, Keys: 1000,
+		Hint: "a configuration is a few lines; is this the right file?", Help: "see `trailwarden config init`",
+	})
+	d := &document{Document: open}
+	if len(d.Problems()) == 0 {
+		d.walk(body)
 	}
+	d.layer.Problems = d.Problems()
 	return d.layer
 }
 
-func (d *document) parse(data []byte) {
-	if !d.readable(data) {
-		return
-	}
-	tokens := lexer.Tokenize(string(data))
-	if !d.simple(tokens) {
-		return
-	}
-	// The parser stops at the first duplicate; the walk finds all.
-	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	var syntax interface {
-		GetToken() *token.Token
-		GetMessage() string
-	}
-	switch {
-	case errors.As(err, &syntax):
-		d.problem(syntax.GetToken(), "", printable(syntax.GetMessage()), "text with a colon, a bracket or a quote in it needs quotes around it")
-	case err != nil:
-		d.problem(nil, "", printable(err.Error()), "")
-	default:
-		d.walk(tree)
-	}
-}
+// maxSize in bytes is far above any real file.
+const maxSize = 1 << 20
 
 // document is one reading of a file.
 type document struct {
-	name  string
-	lines []string
+	*yaml.Document
 	layer config.Layer
-	more  int // problems beyond maxProblems
-}
-
-// problem notes what is wrong at a token, or with the whole file where there is none.
-func (d *document) problem(at *token.Token, key, message, hint string) {
-	if len(d.layer.Problems) == maxProblems {
-		d.more++
-		return
-	}
-	p := config.Problem{Where: d.name, Key: key, Message: message, Hint: hint}
-	if at != nil && at.Position != nil {
-		// The parser counts a line past the end where a last line is empty.
-		p.Line, p.Column = min(at.Position.Line, len(d.lines)), at.Position.Column
-		p.Excerpt = d.excerpt(p.Line, p.Column)
-	}
-	d.layer.Problems = append(d.layer.Problems, p)
 }
 
 // walk holds the tree against the table of keys.
-func (d *document) walk(tree *ast.File) {
-	var bodies []ast.Node
-	for _, doc := range tree.Docs {
-		if doc.Body != nil {
-			bodies = append(bodies, doc.Body)
-		}
-	}
+func (d *document) walk(body ast.Node) {
 	seen := map[string]*token.Token{}
-	switch {
-	case len(bodies) > 1:
-		d.problem(start(bodies[1]), "", "a second document begins here", `keep one: take away the "---" and merge the keys`)
-		return
-	case len(bodies) == 1:
-		pairs, ok := mapping(bodies[0])
-		if !ok {
-			d.problem(bodies[0].GetToken(), "", "the file must be keys with values, and this is "+kind(bodies[0]), "see `trailwarden config init`")
-			return
-		}
+	if pairs, ok := yaml.Mapping(body); ok {
 		d.section("", pairs, seen)
 	}
 	for _, k := range config.Keys {
 		if k.Required && seen[k.Name] == nil {
-			d.problem(nil, "", fmt.Sprintf("the key %q is missing", k.Name), fmt.Sprintf(`write "%s: %s" in the first line`, k.Name, k.Default))
+			d.Problem(nil, "", fmt.Sprintf("the key %q is missing", k.Name), fmt.Sprintf(`write "%s: %s" in the first line`, k.Name, k.Default))
 		}
 	}
 }

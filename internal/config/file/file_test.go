@@ -184,7 +184,7 @@ func TestHostileTextsAnswerSoon(t *testing.T) {
 		strings.Repeat("[", maxSize), strings.Repeat("{a: ", maxSize/4), strings.Repeat("- ", maxSize/2),
 		strings.Repeat("? ", maxSize/2), strings.Repeat("&a ", maxSize/3), "a: &a [x]\nb: " + strings.Repeat("[*a,", maxSize/8),
 		"a: |" + strings.Repeat("\n", maxSize-10), "a: |\n" + strings.Repeat(" \n", maxSize/2-10), strings.Repeat("a: b\n", maxSize/5),
-		"a: |\n" + strings.Repeat(strings.Repeat("\n", maxBlank)+" b\n", maxSize/(maxBlank+4)-1),
+		"a: |\n" + strings.Repeat(strings.Repeat("\n", 100)+" b\n", maxSize/104-1),
 		"accounts: [" + strings.Repeat("1,", maxSize/40) + "]",
 	} {
 		start := time.Now()

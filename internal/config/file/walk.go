@@ -3,13 +3,13 @@ package file
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/config/yaml"
 )
 
 // section holds the pairs under a prefix ("" or "sns.") against the keys that begin with it.
@@ -18,7 +18,7 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 		at := pair.Key.GetToken()
 		name := prefix + at.Value
 		if _, isName := pair.Key.(*ast.StringNode); !isName {
-			d.problem(at, "", "this cannot be the name of a key", "see `trailwarden config init` for the keys")
+			d.Problem(at, "", "this cannot be the name of a key", "see `trailwarden config init` for the keys")
 			continue
 		}
 		if strings.Contains(at.Value, ".") {
@@ -26,7 +26,7 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 			continue
 		}
 		if first := seen[name]; first != nil {
-			d.problem(at, name, fmt.Sprintf("set twice, first in line %d", first.Position.Line), "keep one of the two")
+			d.Problem(at, name, fmt.Sprintf("set twice, first in line %d", first.Position.Line), "keep one of the two")
 			continue
 		}
 		seen[name] = at
@@ -38,9 +38,9 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 			d.unknown(at, name)
 			continue
 		}
-		inner, ok := mapping(pair.Value)
+		inner, ok := yaml.Mapping(pair.Value)
 		if !ok || len(inner) == 0 {
-			d.problem(at, name, "wants keys below it, and this is "+kind(pair.Value), "indent them by two spaces: "+below(name))
+			d.Problem(at, name, "wants keys below it, and this is "+yaml.Kind(pair.Value), "indent them by two spaces: "+below(name))
 			continue
 		}
 		d.section(name+".", inner, seen)
@@ -48,7 +48,7 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 }
 
 func (d *document) unknown(at *token.Token, name string) {
-	d.problem(at, "", fmt.Sprintf("unknown key %q", printable(name)), suggestion(name))
+	d.Problem(at, "", fmt.Sprintf("unknown key %q", yaml.Printable(name)), suggestion(name))
 }
 
 // value reads the value of a key, or notes what is wrong with it.
@@ -56,10 +56,10 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 	node := pair.Value
 	at := node.GetToken()
 	wrong := func(node ast.Node, want, hint string) {
-		d.problem(start(node), k.Name, "wants "+want+", and this is "+kind(node), hint)
+		d.Problem(yaml.Start(node), k.Name, "wants "+want+", and this is "+yaml.Kind(node), hint)
 	}
-	if isNull(node) {
-		d.problem(pair.Key.GetToken(), k.Name, "has no value", "give it one, or take the line away")
+	if yaml.IsNull(node) {
+		d.Problem(pair.Key.GetToken(), k.Name, "has no value", "give it one, or take the line away")
 		return
 	}
 	var data any
@@ -79,7 +79,7 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 		}
 		n, problem := k.Parse(at.Value)
 		if problem != nil {
-			d.problem(at, k.Name, problem.Message, problem.Hint)
+			d.Problem(at, k.Name, problem.Message, problem.Hint)
 			return
 		}
 		data = n
@@ -107,7 +107,7 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 	}
 	d.layer.Values = append(d.layer.Values, config.Value{
 		Key: k, Data: data,
-		Origin: config.Origin{Source: config.File, Name: fmt.Sprintf("%s:%d:%d", d.name, at.Position.Line, at.Position.Column)},
+		Origin: config.Origin{Source: config.File, Name: fmt.Sprintf("%s:%d:%d", d.Name, at.Position.Line, at.Position.Column)},
 	})
 }
 
@@ -135,55 +135,10 @@ func (d *document) text(k config.Key, node ast.Node, wrong func(ast.Node, string
 		return "", false
 	}
 	if problem := k.Verify(s); problem != nil {
-		d.problem(at, k.Name, problem.Message, problem.Hint)
+		d.Problem(at, k.Name, problem.Message, problem.Hint)
 		return "", false
 	}
 	return s, true
-}
-
-// mapping gives the pairs of a mapping, whose kind depends on how many they are.
-func mapping(node ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		return n.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}, true
-	}
-	return nil, false
-}
-
-// start is the first token of a node; that of a mapping itself is its first colon.
-func start(node ast.Node) *token.Token {
-	if pairs, ok := mapping(node); ok && len(pairs) > 0 {
-		return pairs[0].Key.GetToken()
-	}
-	return node.GetToken()
-}
-
-func isNull(node ast.Node) bool {
-	_, null := node.(*ast.NullNode)
-	return node == nil || null
-}
-
-// kind says what a node is, for people.
-func kind(node ast.Node) string {
-	switch n := node.(type) {
-	case nil, *ast.NullNode:
-		return "empty"
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a group of keys"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.BoolNode:
-		return strconv.FormatBool(n.Value)
-	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return "a number"
-	case *ast.StringNode:
-		if len(n.Value) <= 40 {
-			return "the text " + strconv.Quote(n.Value)
-		}
-	}
-	return "text"
 }
 
 // suggestion is the hint for a key that does not exist.

@@ -1,4 +1,4 @@
-package file
+package yaml
 
 import (
 	"bytes"
@@ -12,23 +12,21 @@ import (
 
 // Limits far above any real file, and low enough that the parser answers within seconds.
 const (
-	maxSize  = 1 << 20 // bytes
-	maxBlank = 100     // blank lines in a row
-	maxDepth = 16      // brackets, or list marks on one line, within each other
-	maxKeys  = 1000
+	maxBlank = 100 // blank lines in a row
+	maxDepth = 16  // brackets, or list marks on one line, within each other
 
 	maxProblems = 100 // the rest is counted
 )
 
 // readable says whether the bytes are text that a YAML parser can be given, and notes why not.
-func (d *document) readable(data []byte) bool {
-	if len(data) > maxSize {
-		d.problem(nil, "", "the file is longer than 1 MiB", "a configuration is a few lines; is this the right file?")
+func (d *Document) readable(data []byte) bool {
+	if len(data) > d.limits.Size {
+		d.Problem(nil, "", fmt.Sprintf("the file is longer than %d MiB", d.limits.Size>>20), d.limits.Hint)
 		return false
 	}
 	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(data, []byte(mark)) {
-			d.problem(nil, "", "the file begins with a byte order mark", `save it as plain "UTF-8", without BOM`)
+			d.Problem(nil, "", "the file begins with a byte order mark", `save it as plain "UTF-8", without BOM`)
 			return false
 		}
 	}
@@ -47,24 +45,24 @@ func (d *document) readable(data []byte) bool {
 			blank = 0
 		}
 		if blank > maxBlank {
-			d.problem(at(0), "", fmt.Sprintf("more than %d blank lines in a row", maxBlank), "take them away")
+			d.Problem(at(0), "", fmt.Sprintf("more than %d blank lines in a row", maxBlank), "take them away")
 			return false
 		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && len(indent) < len(strings.TrimRight(line, "\r")) {
-			d.problem(at(tab), "", "the line is indented with a tab", "YAML wants spaces")
+			d.Problem(at(tab), "", "the line is indented with a tab", "YAML wants spaces")
 			return false
 		}
 		for offset, r := range line {
 			_, size := utf8.DecodeRuneInString(line[offset:])
 			switch {
 			case r == utf8.RuneError && size == 1:
-				d.problem(at(offset), "", "this is not UTF-8", `save the file as "UTF-8"`)
+				d.Problem(at(offset), "", "this is not UTF-8", `save the file as "UTF-8"`)
 				return false
 			case r == '\r' && strings.TrimRight(line[offset:], "\r") == "" && size == len(line)-offset:
 				// The end of a line as Windows writes it.
 			case unicode.IsControl(r) && r != '\t', r == '\uFEFF', r == '\u2028', r == '\u2029':
-				d.problem(at(offset), "", fmt.Sprintf("control character %U", r), "take it away")
+				d.Problem(at(offset), "", fmt.Sprintf("control character %U", r), "take it away")
 				return false
 			}
 		}
@@ -72,8 +70,8 @@ func (d *document) readable(data []byte) bool {
 	return true
 }
 
-// simple says whether the tokens are such that a configuration needs them, and notes why not.
-func (d *document) simple(tokens token.Tokens) bool {
+// simple says whether the tokens are such that our files need them, and notes why not.
+func (d *Document) simple(tokens token.Tokens) bool {
 	open, marks, keys, line := 0, 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
@@ -81,13 +79,13 @@ func (d *document) simple(tokens token.Tokens) bool {
 		}
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			d.problem(t, "", "anchors, aliases and merged keys are not taken", "write the value out")
+			d.Problem(t, "", "anchors, aliases and merged keys are not taken", "write the value out")
 			return false
 		case token.TagType:
-			d.problem(t, "", "tags are not taken", "write the value by itself, in quotes if it is text")
+			d.Problem(t, "", "tags are not taken", "write the value by itself, in quotes if it is text")
 			return false
 		case token.DirectiveType:
-			d.problem(t, "", "directives are not taken", "take the line away")
+			d.Problem(t, "", "directives are not taken", "take the line away")
 			return false
 		case token.SequenceStartType, token.MappingStartType:
 			open++
@@ -99,11 +97,11 @@ func (d *document) simple(tokens token.Tokens) bool {
 			keys++
 		}
 		if open > maxDepth || marks > maxDepth {
-			d.problem(t, "", fmt.Sprintf("more than %d levels within each other", maxDepth), "no key needs that")
+			d.Problem(t, "", fmt.Sprintf("more than %d levels within each other", maxDepth), "no key needs that")
 			return false
 		}
-		if keys > maxKeys {
-			d.problem(t, "", fmt.Sprintf("more than %d keys", maxKeys), "is this the right file?")
+		if keys > d.limits.Keys {
+			d.Problem(t, "", fmt.Sprintf("more than %d keys", d.limits.Keys), "is this the right file?")
 			return false
 		}
 	}
@@ -111,12 +109,12 @@ func (d *document) simple(tokens token.Tokens) bool {
 }
 
 // excerpt is a line with a caret under a column, cut to what fits a terminal.
-func (d *document) excerpt(line, column int) string {
+func (d *Document) excerpt(line, column int) string {
 	if line < 1 || line > len(d.lines) {
 		return ""
 	}
 	const width = 100
-	text := []rune(printable(strings.TrimRight(d.lines[line-1], "\r")))
+	text := []rune(Printable(strings.TrimRight(d.lines[line-1], "\r")))
 	column = max(1, min(column, len(text)+1))
 	from := 0
 	if column > width {
@@ -127,8 +125,8 @@ func (d *document) excerpt(line, column int) string {
 	return strings.TrimRight(number+string(shown), " ") + "\n" + strings.Repeat(" ", len(number)-2) + "| " + strings.Repeat(" ", column-1-from) + "^"
 }
 
-// printable puts one mark in place of every character that a terminal would act on.
-func printable(s string) string {
+// Printable puts one mark in place of every character that a terminal would act on.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
