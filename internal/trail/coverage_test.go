@@ -85,12 +85,31 @@ func TestCoverageClaimsNothingUnread(t *testing.T) {
 	}
 }
 
+// TestCoverageClaimsNothingUnclear: a selector that does not say outright what it is about may be about anything.
+func TestCoverageClaimsNothingUnclear(t *testing.T) {
+	s := State{ARN: main, Exists: true, Read: []Group{GroupSelectors}}
+	s.Selectors = advanced(
+		[]FieldSelector{eq("eventCategory", "Data"), {Field: "resources.type", StartsWith: []string{"AWS::S3"}}},
+		[]FieldSelector{eq("eventCategory", "Data")},
+		[]FieldSelector{eq("eventCategory", "NetworkActivity")},
+		[]FieldSelector{{Field: "eventCategory", NotEquals: []string{"Data"}}},
+		[]FieldSelector{mgmt, {Field: "readOnly", NotEquals: []string{"true"}}},
+	)
+	if d := cmp.Diff(Coverage{Trail: true, Home: main.Region, Account: main.Account}, CoverageOf(s)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 // TestGlobalServicesByRegion: a trail of one Region has the events of global services only where they are recorded.
 func TestGlobalServicesByRegion(t *testing.T) {
 	for region, want := range map[string]bool{"us-east-1": true, "eu-central-1": false, "us-gov-west-1": true, "us-gov-east-1": false} {
 		s := State{ARN: ARN{PartitionOf(region), region, main.Account, "main"}, Exists: true, Read: Groups(), Settings: Settings{GlobalEvents: true}}
 		if got := CoverageOf(s).Global; got != want {
 			t.Errorf("%s: %v", region, got)
+		}
+		s.GlobalEvents = false
+		if CoverageOf(s).Global {
+			t.Errorf("%s: switched off, and claimed", region)
 		}
 	}
 }

@@ -39,6 +39,7 @@ func TestFaults(t *testing.T) {
 		name   string
 		tamper func(*State)
 		unpin  func(*Settings)
+		limit  func(*Baseline)
 		want   []request
 		lost   []string // names of what is lost meanwhile
 		left   []Reason
@@ -178,6 +179,35 @@ func TestFaults(t *testing.T) {
 			},
 			lost: []string{"trail"},
 		}, {
+			name:   "A5 deleted, and only recreation is open: it is of one piece",
+			unpin:  func(s *Settings) { *s = Settings{Logging: true, Bucket: "logs", Selectors: basic(all, allS3)} },
+			tamper: func(s *State) { *s = State{ARN: main, Deleted: true} },
+			limit:  func(b *Baseline) { b.Repair = []Group{GroupRecreate} },
+			want: []request{
+				{Op: CreateTrail, Send: []Field{FieldBucket, FieldMultiRegion, FieldGlobalEvents, FieldOrganization, FieldValidation}, Set: Settings{Bucket: "logs"}},
+				{Op: StartLogging, Send: []Field{FieldLogging}, Set: Settings{Logging: true}},
+				{Op: PutEventSelectors, Send: []Field{FieldSelectors}, Set: Settings{Selectors: basic(all, allS3)}},
+			},
+			lost: []string{"trail"},
+		}, {
+			name:   "A5 deleted, and recreation is not open",
+			tamper: func(s *State) { *s = State{ARN: main, Deleted: true} },
+			limit:  func(b *Baseline) { b.Repair = []Group{GroupLogging, GroupSettings} },
+			lost:   []string{"trail"},
+			left:   []Reason{NotOpened},
+		}, {
+			name:   "A13 one Region, where global services are not pinned: CloudTrail takes both only",
+			tamper: func(s *State) { s.MultiRegion, s.GlobalEvents = false, false },
+			limit:  func(b *Baseline) { b.Ignore = []Field{FieldGlobalEvents} },
+			want:   []request{{Op: UpdateTrail, Send: []Field{FieldMultiRegion, FieldGlobalEvents}, Set: Settings{MultiRegion: on, GlobalEvents: on}}},
+			lost:   []string{"regions"},
+		}, {
+			name:   "A16 Insights that CloudTrail refuses, because the selectors are not open for repair",
+			tamper: func(s *State) { s.Insights, s.Selectors = nil, basic(readOnly) },
+			limit:  func(b *Baseline) { b.Repair = []Group{GroupInsights} },
+			lost:   []string{"management_write", "data", "insights"},
+			left:   []Reason{NotOpened, Depends},
+		}, {
 			name:   "A23 not found, and that proves nothing",
 			tamper: func(s *State) { *s = State{ARN: main} },
 			lost:   []string{"trail"},
@@ -236,6 +266,9 @@ func TestFaults(t *testing.T) {
 			}
 			s := State{ARN: main, Exists: true, Settings: b.Want, Read: Groups()}
 			test.tamper(&s)
+			if test.limit != nil {
+				test.limit(&b)
+			}
 			plan := Repair(b, s)
 			if d := cmp.Diff(test.want, requests(plan)); d != "" {
 				t.Errorf("requests (-want +got):\n%s", d)
@@ -255,6 +288,11 @@ func TestFaults(t *testing.T) {
 			if d := cmp.Diff(test.lost, lost); d != "" {
 				t.Errorf("lost (-want +got):\n%s", d)
 			}
+			for _, a := range plan.Actions {
+				if !s.Exists && len(a.Drops) > 0 {
+					t.Errorf("a new trail drops %+v", a.Drops)
+				}
+			}
 			if len(test.left) == 0 && len(v.Remaining) > 0 {
 				t.Errorf("the plan leaves lost: %+v", v.Remaining)
 			}
@@ -270,6 +308,45 @@ func TestRepairSaysWhatNobodyPinned(t *testing.T) {
 	want := []Loss{{Name: "data", Of: "AWS::SNS::Topic", Text: "Data events of AWS::SNS::Topic are no longer recorded."}}
 	if d := cmp.Diff(want, Repair(b, s).Actions[0].Drops); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestApplySideEffects: what CloudTrail does besides what it is asked.
+func TestApplySideEffects(t *testing.T) {
+	s := State{ARN: main, Exists: true, Settings: pinned(), Read: Groups()}
+	do := func(s State, op Op, set Settings, send ...Field) State {
+		return Action{Op: op, Target: main, Send: send, Set: set}.Apply(s)
+	}
+	one := do(s, UpdateTrail, Settings{}, FieldMultiRegion)
+	if one.MultiRegion || one.GlobalEvents {
+		t.Error("A13: with all Regions, global services go")
+	}
+	if back := do(one, UpdateTrail, Settings{MultiRegion: true}, FieldMultiRegion); !back.GlobalEvents {
+		t.Error("with all Regions, global services come back")
+	}
+	if same := do(s, UpdateTrail, Settings{Bucket: "b"}, FieldBucket); same.Key != s.Key || same.Bucket != "b" || !same.GlobalEvents {
+		t.Error("what is not sent stays")
+	}
+	if created := do(s, CreateTrail, Settings{Bucket: "evil"}, FieldBucket); created.Bucket != "logs" {
+		t.Error("a trail that is there cannot be created")
+	}
+	created := do(State{ARN: main, Deleted: true}, CreateTrail, Settings{Bucket: "b"}, FieldBucket)
+	if !created.Exists || created.Logging || !created.GlobalEvents || created.Deleted {
+		t.Errorf("a new trail does not log and has global services: %+v", created)
+	}
+	if started := Start(main).Apply(created); !started.Logging || !started.Status.Logging {
+		t.Error("not started")
+	}
+	if gone := Start(main).Apply(State{ARN: main}); gone.Logging {
+		t.Error("a trail that is not there cannot be started")
+	}
+	if both := do(s, PutEventSelectors, Settings{Selectors: advanced(dataOf(s3))}, FieldSelectors); len(both.Selectors.Basic) > 0 {
+		t.Error("A9: one kind of selectors wipes the other")
+	}
+	Action{Op: RemoveTags, Keys: []string{"owner"}}.Apply(s)
+	Action{Op: AddTags, Set: Settings{Tags: map[string]string{"x": "y"}}}.Apply(s)
+	if d := cmp.Diff(pinned().Tags, s.Tags); d != "" {
+		t.Errorf("Apply touches the state that it is given:\n%s", d)
 	}
 }
 

@@ -3,6 +3,7 @@ package trail
 import (
 	"slices"
 	"strings"
+	"testing"
 
 	"pgregory.net/rapid"
 )
@@ -143,6 +144,13 @@ func within(a, b []bool) bool {
 		}
 	}
 	return true
+}
+
+// often checks a property that needs more draws than usual to meet the rare arrangements.
+func often(t *testing.T, property func(*rapid.T)) {
+	for range 20 {
+		rapid.Check(t, property)
+	}
 }
 
 // Generators: small alphabets, so that parts overlap, cover each other and add up.

@@ -108,7 +108,7 @@ func genState(t *rapid.T, b Baseline) State {
 // TestRepairMends: whatever differs, the plan's actions mend exactly what the plan does not leave, for every drift
 // that is left there is a reason that holds, and a second plan is empty.
 func TestRepairMends(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	often(t, func(rt *rapid.T) {
 		b := genBaseline(rt)
 		s := genState(rt, b)
 		before := Compare(b, s)
@@ -300,7 +300,7 @@ func parts(s Selectors) (out []Selectors) {
 // TestRepairForPeopleMendsEverything: with all groups open and read, the owner's credentials and a baseline
 // that was captured from a trail, only a stricter trail is left as it is.
 func TestRepairForPeopleMendsEverything(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	often(t, func(rt *rapid.T) {
 		b := Baseline{ARN: main, Want: genSettings(rt)}
 		s := genState(rt, b)
 		if s.Exists {

@@ -110,10 +110,63 @@ func TestSelectorsThatRecordLess(t *testing.T) {
 	}
 }
 
+// TestSelectorsThatAreNotTheirSum: clauses that must not become one.
+func TestSelectorsThatAreNotTheirSum(t *testing.T) {
+	source := func(f FieldSelector) []FieldSelector {
+		f.Field = "eventSource"
+		return []FieldSelector{mgmt, f}
+	}
+	starts := func(v ...string) []string { return v }
+	for name, test := range map[string]struct {
+		a, b []FieldSelector
+		want string
+	}{
+		"what one leaves out of its own": {
+			source(FieldSelector{StartsWith: starts("a")}), source(FieldSelector{StartsWith: starts("b"), NotEndsWith: starts("1")}),
+			"Management: eventSource starts with a or eventSource starts with b, not ends with 1",
+		},
+		"both leave out the narrower": {
+			source(FieldSelector{NotStartsWith: starts("k")}), source(FieldSelector{NotEquals: starts("kms")}),
+			"Management: eventSource not is kms",
+		},
+		"both leave out what begins so and ends so": {
+			source(FieldSelector{NotStartsWith: starts("k")}), source(FieldSelector{NotEndsWith: starts("m")}),
+			"Management: eventSource not starts with k or eventSource not ends with m",
+		},
+		"one takes back a part": {
+			source(FieldSelector{NotStartsWith: starts("k")}), source(FieldSelector{Equals: starts("kms")}),
+			"Management: eventSource not starts with k or eventSource is kms",
+		},
+		"one takes back all but a part": {
+			source(FieldSelector{NotStartsWith: starts("k", "x")}), source(FieldSelector{StartsWith: starts("k"), NotEquals: starts("kms")}),
+			"Management: eventSource not is kms, not starts with x",
+		},
+	} {
+		for _, s := range []Selectors{advanced(test.a, test.b), advanced(test.b, test.a)} {
+			if got := printSelectors(main, s); got != test.want {
+				t.Errorf("%s reads\n%s\nwant\n%s", name, got, test.want)
+			}
+		}
+	}
+}
+
+// TestSelectorsByPartition: everything of a service is everything in the trail's own partition only.
+func TestSelectorsByPartition(t *testing.T) {
+	gov := main
+	gov.Partition = "aws-us-gov"
+	own := basic(Selector{Data: []DataResource{{Type: s3, Values: []string{"arn:aws-us-gov:s3"}}}})
+	if got := printSelectors(gov, own); got != "Data AWS::S3::Object: all" {
+		t.Error(got)
+	}
+	if got := printSelectors(gov, basic(Selector{Data: allS3.Data})); got != "Data AWS::S3::Object: resources.ARN starts with arn:aws:s3" {
+		t.Error(got)
+	}
+}
+
 // TestSelectorsAgainstModel: equal and covering are never claimed where the plain model sees a difference, and
 // coverage never claims an event that is not recorded.
 func TestSelectorsAgainstModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	often(t, func(rt *rapid.T) {
 		a, b := genSelectors(rt), genSelectors(rt)
 		if rapid.Bool().Draw(rt, "related") {
 			b = shuffled(rt, a)
@@ -192,7 +245,7 @@ func claims(c Coverage, e sample) bool {
 // TestSelectorsOrderAndFormMeanNothing: any order of selectors, values and conditions, basic selectors written as
 // advanced ones, and selectors taken apart into reading and writing are the same selectors.
 func TestSelectorsOrderAndFormMeanNothing(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	often(t, func(rt *rapid.T) {
 		s := genSelectors(rt)
 		want := printSelectors(main, s)
 		for name, other := range map[string]Selectors{"shuffled": shuffled(rt, s), "as advanced": asAdvanced(s), "apart": apart(s)} {

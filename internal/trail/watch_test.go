@@ -109,6 +109,7 @@ func TestToggled(t *testing.T) {
 	}{
 		"nothing":              {before, false},
 		"stopped and started":  {Status{Logging: true, Stopped: noon.Add(time.Second), Started: noon.Add(2 * time.Second)}, true},
+		"stopped since":        {Status{Stopped: noon.Add(time.Second), Started: noon}, true},
 		"started again":        {Status{Logging: true, Started: noon.Add(time.Second)}, true},
 		"an older answer":      {Status{Logging: true, Started: noon.Add(-time.Second)}, false},
 		"only delivered since": {Status{Logging: true, Started: noon, Delivered: noon.Add(time.Hour)}, false},
