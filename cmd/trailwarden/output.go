@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,6 +31,13 @@ type result struct {
 	JSON  any             // one document, which embeds head
 	Lines []any           // one document a line
 	Text  []byte          // in place of the others: the one form that there is
+	More  []format        // forms that few verbs have, such as csv
+}
+
+// format is a form of a verb's own.
+type format struct {
+	Name  string // as -o has it
+	Write func(io.Writer) error
 }
 
 // head begins every JSON document.
@@ -42,7 +50,12 @@ type head struct {
 func (a *app) write(c *cobra.Command, r result) error {
 	var b bytes.Buffer
 	formats := map[string]bool{formatTable: r.Table != nil, formatJSON: r.JSON != nil, formatLines: r.Lines != nil}
+	more := slices.IndexFunc(r.More, func(f format) bool { return f.Name == a.format })
 	switch {
+	case more >= 0:
+		if err := r.More[more].Write(&b); err != nil {
+			return fmt.Errorf("write %s: %w", a.format, err)
+		}
 	case r.Text != nil:
 		if c.Flags().Changed("output") {
 			return usage("leave -o out", "%s has one format of its own", c.CommandPath())
@@ -54,6 +67,9 @@ func (a *app) write(c *cobra.Command, r result) error {
 			if formats[name] {
 				known = append(known, name)
 			}
+		}
+		for _, f := range r.More {
+			known = append(known, f.Name)
 		}
 		return usage("use -o "+strings.Join(known, " or -o "), "%s cannot print %q", c.CommandPath(), a.format)
 	case a.format == formatTable:

@@ -22,7 +22,7 @@ type Principal struct {
 	Last     time.Time `json:"last"`
 	Sources  []string  `json:"sources"`   // addresses, at most 5
 	Names    []string  `json:"top_calls"` // the names of at most 5 calls, the most frequent first; those that write before the others
-	Tampered bool      `json:"tampered"`  // it stopped or started the trail, or made another call that is a finding
+	Tampered bool      `json:"tampered"`  // it made a call that is a finding of more than info
 }
 
 const (
@@ -31,12 +31,16 @@ const (
 	mostLooks  = 100       // windows that are looked at
 )
 
-// Activity fills in who did what around the windows of a report, the first hundred of them. It reads the
+// Activity fills in who did what around the windows of a report, the first hundred of them; of several
+// windows at one time only around the first. It reads the
 // files again that can hold such records: by their names, or all that have other names. It leaves out files
 // that can be read only once.
 func (s Scan) Activity(ctx context.Context, from Source, report *Report) error {
 	looks := make([]*look, 0, len(report.Windows))
-	for i := range report.Windows[:min(len(report.Windows), mostLooks)] {
+	for i, w := range report.Windows[:min(len(report.Windows), mostLooks)] {
+		if slices.ContainsFunc(looks, func(l *look) bool { return l.window.Account == w.Account && l.same(w) }) {
+			continue
+		}
 		looks = append(looks, &look{window: &report.Windows[i], seen: map[string]bool{}, people: map[string]*tally{}})
 	}
 	if len(looks) == 0 {
@@ -83,6 +87,11 @@ type tally struct {
 	names map[string]int
 }
 
+// same says whether another window is about the same time: what was done around it is told once.
+func (l *look) same(w Window) bool {
+	return w.From.Sub(l.window.From).Abs() <= late && w.end().Sub(l.window.end()).Abs() <= late
+}
+
 // near says whether a file of that time can hold records of the hours around the window.
 func (l *look) near(file time.Time) bool {
 	from, to := l.window.From, l.window.end()
@@ -126,7 +135,7 @@ func (l *look) add(r event.Record) {
 	if len(t.Sources) < 50 && !slices.Contains(t.Sources, r.Actor.SourceIP) && r.Actor.SourceIP != "" {
 		t.Sources = append(t.Sources, r.Actor.SourceIP)
 	}
-	if _, ok := incident.RuleFor(r); ok {
+	if found := incident.Findings(r, nil); len(found) > 0 && found[0].Severity.Rank() > incident.Info.Rank() {
 		t.Tampered = true
 	}
 }

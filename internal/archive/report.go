@@ -16,6 +16,8 @@ type Report struct {
 	Findings  []Finding  `json:"findings"`
 	Windows   []Window   `json:"blind_windows"`
 	Damaged   []Damage   `json:"damaged"` // not filtered: what could not be read could hold anything
+
+	Deliveries []Stream `json:"-"` // when files were delivered, for a picture
 }
 
 // Summary counts.
@@ -67,7 +69,7 @@ func NewReport(r Result, q Query) Report {
 	report := Report{
 		Summary: Summary{Files: r.Files, Earlier: r.Earlier, Digests: r.Digests, Records: r.Records, Skipped: r.Skipped, Packed: r.Packed,
 			Unpacked: r.Unpacked, From: first, To: last},
-		Findings: []Finding{}, Windows: []Window{}, Incidents: []Incident{}, Damaged: append([]Damage{}, r.Damaged...),
+		Deliveries: r.Streams, Findings: []Finding{}, Windows: []Window{}, Incidents: []Incident{}, Damaged: append([]Damage{}, r.Damaged...),
 	}
 	wanted := map[string]bool{}
 	for _, f := range r.Findings {

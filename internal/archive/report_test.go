@@ -98,6 +98,7 @@ func TestGaps(t *testing.T) {
 			[]string{"eu-central-1  17:00-18:30 from_files high", "eu-central-1 main 17:00-18:00 from_files medium"}},
 		{"records tell of it", append(delivered("eu-central-1", 600, hole), memory{"x.json", []byte(logText(call("1", "StopLogging", at(303)), call("2", "StartLogging", at(388))))}),
 			[]string{"eu-central-1  17:00-18:30 from_files high", "eu-central-1 main 17:03-18:28 from_records high"}},
+		{"a Region with a longer pause", delivered("eu-central-1", 1500, func(m int) bool { return m%30 != 0 || m == 600 || m == 630 }), nil},
 		{"a quiet Region", delivered("eu-central-1", 3000, func(m int) bool { return m%150 != 0 }), nil},
 		{"too few files to tell", delivered("eu-central-1", 600, func(m int) bool { return m > 20 && m < 590 }), nil},
 	} {

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/trailwarden/trailwarden/internal/archive"
+	"github.com/trailwarden/trailwarden/internal/incident"
+)
+
+// scanFlags is what scan is asked.
+type scanFlags struct {
+	from, to   string
+	query      archive.Query
+	severity   string
+	failOn     string
+	resume     string
+	workers    int
+	noActivity bool
+}
+
+func scanCommand(a *app) *cobra.Command {
+	var f scanFlags
+	c := &cobra.Command{
+		Use:   "scan PATH...",
+		Short: "Search log archives for tampering and for times in which nothing was recorded",
+		Long: `Reads CloudTrail log files and tells who stopped, deleted or changed trails, when nothing was recorded and how sure
+that is, and who did what in the hours around. PATH is a file, a folder, a pattern, a tar archive, or - for standard input;
+files are gzip, zstd or plain; log files as CloudTrail writes them, JSON lines, or any other form that ` + "`handle`" + ` reads.
+
+Blind windows come from StopLogging, DeleteTrail and StartLogging records, and from gaps in the files that were delivered:
+their names say when. A gap alone is a weak sign, since a quiet hour looks the same; digest files, other Regions and records
+make it a strong one.
+
+A file that is damaged or holds something else is named at the end, and the rest is read. Interrupted with Ctrl-C, scan prints
+what it knows and the command that goes on from there.
+
+Exit codes: 3 there are findings of --fail-on or above, or blind windows that are more than likely; 5 a file could not be read
+as a whole; 130 interrupted.`,
+		Example: `  trailwarden scan AWSLogs/
+  aws s3 sync s3://my-trail-bucket/AWSLogs/ AWSLogs/ && trailwarden scan AWSLogs/ -o html --out report.html
+  trailwarden scan AWSLogs/ --from 2026-01-01 --to 2026-02-01 --severity high -o json
+  trailwarden scan AWSLogs/ --principal mallory --rule trail.stop
+  zcat log.json.gz | trailwarden scan - -o jsonl`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("name files or folders, or - for standard input", "scan needs at least one PATH")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.scan(c, args, f) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.from, "from", "", "Only what was at or after this `time`: 2026-01-02 or 2026-01-02T15:04:05Z")
+	flags.StringVar(&f.to, "to", "", "Only what was before this `time`")
+	flags.StringSliceVar(&f.query.Accounts, "account", nil, "Only these `accounts`")
+	flags.StringSliceVar(&f.query.Principals, "principal", nil, "Only calls by these: `parts` of an ARN, a name or an address")
+	flags.StringSliceVar(&f.query.Rules, "rule", nil, "Only these `rules`: ids, or families such as trail.tags")
+	flags.StringVar(&f.severity, "severity", "", "Only findings of this `severity` or above")
+	flags.StringVar(&f.failOn, "fail-on", string(incident.Low), "Exit with 3 from this `severity` on, or never")
+	flags.StringVar(&f.resume, "resume", "", "Keep this progress `file`, and go on from it where there is one")
+	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "Files to read at the same time")
+	flags.BoolVar(&f.noActivity, "no-activity", false, "Leave out who did what around blind windows: files around them are then read once only")
+	var names []string
+	for _, s := range incident.Severities {
+		names = append(names, string(s))
+	}
+	complete(c, "severity", names...)
+	complete(c, "fail-on", append(names, "never")...)
+	return c
+}
+
+// check makes a query of the flags.
+func (f *scanFlags) check(c *cobra.Command, args []string) error {
+	var err error
+	if f.query.From, err = moment(f.from); err != nil {
+		return usage("write 2026-01-02 or 2026-01-02T15:04:05Z", "--from: %w", err)
+	}
+	if f.query.To, err = moment(f.to); err != nil {
+		return usage("write 2026-01-02 or 2026-01-02T15:04:05Z", "--to: %w", err)
+	}
+	for name, value := range map[string]string{"severity": f.severity, "fail-on": f.failOn} {
+		if value != "" && incident.Severity(value).Rank() < 0 && (name != "fail-on" || value != "never") {
+			return usage("use info, low, medium, high or critical", "--%s: %q is no severity", name, value)
+		}
+	}
+	f.query.Severity = incident.Severity(f.severity)
+	if region := c.Flags().Lookup("region"); region != nil && region.Changed {
+		f.query.Regions = strings.Split(region.Value.String(), ",")
+	}
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "s3://") {
+			return usage("copy it first: aws s3 sync "+arg+" FOLDER", "scan reads local files, and got %q", arg)
+		}
+	}
+	if slices.Contains(args, "-") && f.resume != "" {
+		return usage("leave --resume out", "standard input cannot be read again")
+	}
+	if f.workers < 1 || f.workers > 256 {
+		return usage("use a number from 1 to 256", "--workers is %d", f.workers)
+	}
+	return nil
+}
+
+// moment reads a time; it is zero for "".
+func moment(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time", s)
+}
+
+func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
+	if err := f.check(c, args); err != nil {
+		return err
+	}
+	from := archive.Paths{Args: args, Stdin: a.stdin}
+	if slices.Contains(args, "-") && terminal(a.stdin) {
+		return usage("pipe records in, or name a file", "scan: standard input is a terminal")
+	}
+	if err := from.Check(); err != nil {
+		return usage("name files or folders that are there", "%w", err)
+	}
+	progress, err := openProgress(f.resume, args, f.query.From)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	var meter archive.Meter
+	s := archive.Scan{
+		Workers: f.workers, Since: f.query.From, Meter: &meter,
+		From: progress.Checkpoint, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
+	}
+	bar := a.progressBar(c.Context(), &meter, from)
+	known, runErr := s.Run(c.Context(), from)
+	bar.end()
+	if errors.Is(runErr, archive.ErrMoved) {
+		return fail(exitUsage, "remove "+f.resume+" to begin again", fmt.Errorf("go on from %s: %w", f.resume, runErr))
+	}
+	interrupted := c.Context().Err() != nil
+	if runErr != nil && !interrupted {
+		return fmt.Errorf("scan: %w", runErr)
+	}
+	report := archive.NewReport(known, f.query)
+	if !interrupted && !f.noActivity {
+		runErr = s.Activity(c.Context(), from, &report)
+		interrupted = c.Context().Err() != nil
+	}
+	if err := a.write(c, scanResult(a, report, interrupted)); err != nil {
+		return err
+	}
+	a.note("scanned %s files, %s records, %s in %s (%s/s)", thousands(known.Files), thousands(known.Records), size(known.Unpacked),
+		time.Since(began).Round(time.Millisecond), size(int64(float64(meter.Unpacked.Load())/max(time.Since(began).Seconds(), 1e-3))))
+	if interrupted {
+		hint := "standard input cannot be read again"
+		if !slices.Contains(args, "-") {
+			path, err := progress.keep()
+			if err != nil {
+				return err
+			}
+			hint = "go on with: " + resumeCommand(c, args, path)
+		}
+		return fail(exitInterrupted, hint, errors.New("interrupted: what is printed is of the files that were read by then"))
+	}
+	if err := progress.done(); err != nil {
+		return err
+	}
+	return scanOutcome(report, f.failOn)
+}
+
+// scanOutcome is the exit code of a scan that went to its end.
+func scanOutcome(r archive.Report, failOn string) error {
+	var all []error
+	if failOn != "never" {
+		least := incident.Severity(failOn).Rank()
+		found := slices.ContainsFunc(r.Findings, func(f archive.Finding) bool { return f.Severity.Rank() >= least })
+		blind := slices.ContainsFunc(r.Windows, func(w archive.Window) bool { return w.Sure != archive.Low })
+		if found || blind {
+			all = append(all, fail(exitFindings, "", nil))
+		}
+	}
+	if len(r.Damaged) > 0 {
+		all = append(all, fail(exitPartial, "", nil))
+	}
+	return errors.Join(all...)
+}
+
+// resumeCommand is the command line that goes on.
+func resumeCommand(c *cobra.Command, args []string, file string) string {
+	words := []string{"trailwarden", "scan"}
+	for _, arg := range args {
+		words = append(words, shellWord(arg))
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "resume" {
+			words = append(words, "--"+f.Name+"="+shellWord(strings.Trim(f.Value.String(), "[]")))
+		}
+	})
+	return strings.Join(append(words, "--resume="+shellWord(file)), " ")
+}
+
+// shellWord quotes a word for a shell where it must be.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:=,@+") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// thousands writes a number with commas.
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	for _, unit := range []struct {
+		name string
+		of   float64
+	}{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
+		if float64(n) >= unit.of {
+			return fmt.Sprintf("%.1f %s", float64(n)/unit.of, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// bar shows how far a scan is, on a terminal only.
+type bar struct{ stop func() }
+
+func (b bar) end() { b.stop() }
+
+func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.Paths) bar {
+	if a.quiet || !terminal(a.stderr) {
+		return bar{func() {}}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		total := make(chan int64, 1)
+		if !slices.Contains(from.Args, "-") {
+			go func() {
+				var bytes int64
+				err := from.Files(ctx, func(f archive.File) error { bytes += max(0, f.Size); return ctx.Err() }, func(string, error) {})
+				if err == nil {
+					total <- bytes
+				}
+			}()
+		}
+		all, began := int64(0), time.Now()
+		for tick := time.NewTicker(200 * time.Millisecond); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				fmt.Fprint(a.stderr, "\r\x1b[K")
+				return
+			case all = <-total:
+			case <-tick.C:
+				fmt.Fprintf(a.stderr, "\r\x1b[K%s", progressLine(m, all, time.Since(began)))
+			}
+		}
+	}()
+	return bar{func() { cancel(); <-done }}
+}
+
+// progressLine fits into 80 columns.
+func progressLine(m *archive.Meter, all int64, took time.Duration) string {
+	packed, unpacked := m.Packed.Load(), m.Unpacked.Load()
+	line := fmt.Sprintf("%s files, %s, %s/s, %s findings", thousands(m.Files.Load()), size(unpacked),
+		size(int64(float64(unpacked)/max(took.Seconds(), 0.001))), thousands(m.Findings.Load()))
+	if all <= 0 || packed <= 0 {
+		return line
+	}
+	part := min(1, float64(packed)/float64(all))
+	left := time.Duration(float64(took) * (1 - part) / part).Round(time.Second)
+	const width = 20
+	full := int(part * width)
+	return fmt.Sprintf("[%s%s] %3.0f%% %s left, %s", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part, left, line)
+}

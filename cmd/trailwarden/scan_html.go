@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/archive"
+)
+
+//go:embed scan.html
+var scanPage string
+
+// mostRows is how many findings the page lists: it is for people.
+const mostRows = 5000
+
+type pageWindow struct {
+	From, To, Length, Sure, Account, Region, Trail string
+	Why                                            []string
+	Activity                                       []pagePrincipal
+}
+
+type pagePrincipal struct {
+	Name, First, Last, Names, Sources string
+	Calls, Writes, Errors             int
+	Tampered                          bool
+}
+
+type pageFinding struct {
+	Time, Severity, Rule, Text, Trail, Region, Actor, Address, Outcome, File string
+}
+
+type pageIncident struct {
+	From, To, Severity, Trail, Rules, Actors, Outcome, ID string
+}
+
+type pageDamage struct{ File, Text string }
+
+// scanHTML writes one page that needs nothing else: no script, no font, no address.
+func scanHTML(w io.Writer, r archive.Report, interrupted bool) error {
+	page := struct {
+		From, To, Records, Files, Longest string
+		Interrupted                       bool
+		Windows                           []pageWindow
+		Incidents                         []pageIncident
+		Findings                          []pageFinding
+		More                              int
+		Damaged                           []pageDamage
+		Picture                           *picture
+	}{
+		From: short(r.Summary.From), To: short(r.Summary.To), Records: thousands(r.Summary.Records), Files: thousands(r.Summary.Files),
+		Longest: length(r.Summary.BlindTime), Interrupted: interrupted, Picture: newPicture(r), More: max(0, len(r.Findings)-mostRows),
+	}
+	for _, win := range r.Windows {
+		p := pageWindow{From: short(win.From), To: "still open", Length: length(win.Seconds), Sure: win.Sure, Account: plain(win.Account), Region: plain(win.Region),
+			Trail: plain(cmp.Or(win.Trail.Name, "(files)"))}
+		if win.To != nil {
+			p.To = short(*win.To)
+		}
+		for _, why := range win.Why {
+			p.Why = append(p.Why, plain(why))
+		}
+		for _, a := range win.Activity {
+			p.Activity = append(p.Activity, pagePrincipal{Name: plain(a.Name), First: short(a.First), Last: short(a.Last), Calls: a.Calls, Writes: a.Writes,
+				Errors: a.Errors, Tampered: a.Tampered, Names: plain(strings.Join(a.Names, ", ")), Sources: plain(strings.Join(a.Sources, ", "))})
+		}
+		page.Windows = append(page.Windows, p)
+	}
+	for _, i := range r.Incidents {
+		page.Incidents = append(page.Incidents, pageIncident{short(i.From), short(i.To), string(i.Severity), plain(cmp.Or(i.Trail.Name, "-")),
+			strings.Join(i.Rules, ", "), plain(strings.Join(i.Actors, ", ")), string(i.Outcome), i.ID})
+	}
+	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
+		name, address := actor(f)
+		page.Findings = append(page.Findings, pageFinding{short(f.EventTime), string(f.Severity), f.Rule, plain(f.Text), plain(cmp.Or(f.Trail.Name, "-")),
+			plain(f.Record.Region), plain(name), plain(address), string(f.Outcome), plain(f.File)})
+	}
+	for _, d := range r.Damaged {
+		for _, f := range d.Faults {
+			page.Damaged = append(page.Damaged, pageDamage{plain(d.File), plain(f.Kind + ": " + f.Error())})
+		}
+	}
+	t, err := template.New("scan").Parse(scanPage)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, page)
+}
+
+// picture is the timeline, in units of the SVG.
+type picture struct {
+	Width, Height int
+	Ticks         []tick
+	Lanes         []lane
+}
+
+type tick struct {
+	X, Bottom, TextY int
+	Text             string
+}
+
+type lane struct {
+	Name, Note                string
+	X, Y, Width, TextY, SoftY int
+	Delivered, Windows, Dots  []mark
+}
+
+type mark struct {
+	X, Y, Width int
+	Class, Text string
+}
+
+const (
+	pictureWidth = 1100
+	laneLeft     = 250
+	laneHeight   = 40
+	laneTop      = 24
+	mostLanes    = 40
+)
+
+// newPicture draws a lane for each trail and each Region that something is known of; nil when there is nothing.
+func newPicture(r archive.Report) *picture {
+	from, to := r.Summary.From, r.Summary.To
+	if from.IsZero() || len(r.Windows)+len(r.Findings) == 0 {
+		return nil
+	}
+	margin := max(to.Sub(from)/50, time.Minute)
+	from, to = from.Add(-margin), to.Add(margin)
+	x := func(t time.Time) int {
+		part := min(1, max(0, float64(t.Sub(from))/float64(to.Sub(from))))
+		return laneLeft + int(part*(pictureWidth-laneLeft-20))
+	}
+	p := &picture{Width: pictureWidth}
+	lanes := map[string]int{}
+	at := func(name, note string) *lane {
+		key := name + "\n" + note
+		if i, ok := lanes[key]; ok {
+			return &p.Lanes[i]
+		}
+		if len(p.Lanes) == mostLanes {
+			return nil
+		}
+		y := laneTop + laneHeight*len(p.Lanes)
+		lanes[key] = len(p.Lanes)
+		p.Lanes = append(p.Lanes, lane{Name: clip(plain(name), 34), Note: clip(plain(note), 38), X: laneLeft, Y: y, Width: pictureWidth - laneLeft - 20, TextY: y + 12, SoftY: y + 26})
+		return &p.Lanes[len(p.Lanes)-1]
+	}
+	for _, w := range r.Windows {
+		l := at(cmp.Or(w.Trail.Name, "log files"), w.Account+" "+w.Region)
+		if l == nil {
+			continue
+		}
+		end, until := to, "open"
+		if w.To != nil {
+			end, until = *w.To, short(*w.To)
+		}
+		l.Windows = append(l.Windows, mark{X: x(w.From), Y: l.Y + 3, Width: max(3, x(end)-x(w.From)), Class: w.Sure,
+			Text: fmt.Sprintf("%s to %s (%s), %s: %s", short(w.From), until, length(w.Seconds), w.Certainty, plain(strings.Join(w.Why, "; ")))})
+	}
+	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
+		if l := at(cmp.Or(f.Trail.Name, "no trail named"), f.Account+" "+cmp.Or(f.Trail.Region, f.Record.Region)); l != nil && !f.EventTime.IsZero() {
+			name, _ := actor(f)
+			l.Dots = append(l.Dots, mark{X: x(f.EventTime), Y: l.Y + 11, Class: string(f.Severity),
+				Text: fmt.Sprintf("%s %s by %s: %s", short(f.EventTime), plain(f.EventName), plain(name), f.Outcome)})
+		}
+	}
+	for _, s := range r.Deliveries {
+		l := at("log files", s.Account+" "+s.Region)
+		if l == nil {
+			continue
+		}
+		// Files that are closer than two pixels are one stroke.
+		begin, last := -1, -1
+		stroke := func() {
+			if begin >= 0 {
+				l.Delivered = append(l.Delivered, mark{X: begin, Y: l.Y + 18, Width: last - begin + 2})
+			}
+		}
+		for _, m := range s.Minutes {
+			here := x(time.Unix(m*60, 0))
+			if begin < 0 || here > last+2 {
+				stroke()
+				begin = here
+			}
+			last = here
+		}
+		stroke()
+	}
+	p.Height = laneTop + laneHeight*len(p.Lanes) + 20
+	for i := range 6 {
+		t := from.Add(to.Sub(from) * time.Duration(i) / 5)
+		text := t.UTC().Format("2006-01-02")
+		if to.Sub(from) < 72*time.Hour {
+			text = t.UTC().Format("01-02 15:04")
+		}
+		px := x(t)
+		if i == 5 {
+			px -= 20
+		}
+		p.Ticks = append(p.Ticks, tick{X: px, Bottom: p.Height - 18, TextY: p.Height - 5, Text: text})
+	}
+	return p
+}
+
+// clip shortens a text in its middle.
+func clip(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most/2-1]) + "…" + string(r[len(r)-most/2:])
+}

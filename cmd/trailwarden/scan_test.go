@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestScanGolden: what people read of public records.
+func TestScanGolden(t *testing.T) {
+	for format, golden := range map[string]string{"table": "scan.table.golden", "html": "scan.html.golden", "csv": "scan.csv.golden"} {
+		var out, notes bytes.Buffer
+		args := []string{"scan", "../../internal/event/testdata/real/invictus-aws_dataset", "../../internal/event/testdata/real/stratus-red-team", "-o", format}
+		if code := run(t.Context(), args, strings.NewReader(""), &out, &notes, nil); code != exitFindings {
+			t.Errorf("%s: exit code %d: %s", format, code, notes.String())
+		}
+		path := filepath.Join("testdata", "golden", golden)
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(want, out.Bytes()) {
+			t.Errorf("%s: differs from %s; look at it, then run with -update:\n%s", format, path, out.String())
+		}
+	}
+}
+
+// TestScanInterrupted: what is known is printed, with a command that goes on and comes to the whole.
+func TestScanInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile("../../internal/event/testdata/real/stratus-red-team/aws.defense-evasion.cloudtrail-stop.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a b.json", "c.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "progress")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, notes bytes.Buffer
+	args := []string{"scan", dir, "--resume", file, "-o", "json", "--severity", "high"}
+	if code := run(ctx, args, strings.NewReader(""), &out, &notes, nil); code != exitInterrupted {
+		t.Fatalf("exit code %d: %s", code, notes.String())
+	}
+	command := "trailwarden scan " + dir + " --output=json --severity=high --resume=" + file
+	if !strings.Contains(notes.String(), command) || !strings.Contains(out.String(), `"partial": true`) {
+		t.Errorf("want %q in:\n%s\n%s", command, notes.String(), out.String())
+	}
+	out.Reset()
+	if code := run(t.Context(), args, strings.NewReader(""), &out, &notes, nil); code != exitFindings || !strings.Contains(out.String(), `"copies": 1`) {
+		t.Errorf("going on: exit code %d\n%s", code, out.String())
+	}
+}
+
+func TestCell(t *testing.T) {
+	for in, want := range map[string]string{"=1+1": "'=1+1", "@x": "'@x", "-": "-", "-1": "'-1", "plain": "plain", "\t=": `\t=`, "": ""} {
+		if got := cell(in); got != want {
+			t.Errorf("cell(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
