@@ -125,7 +125,7 @@ func (l *line) member(f Field, s Settings) {
 	case FieldContextKeys:
 		out := make([]contextJSON, len(s.EventConfig.ContextKeys))
 		for i, k := range s.EventConfig.ContextKeys {
-			out[i] = contextJSON{k.Type, k.Equals}
+			out[i] = contextJSON(k)
 		}
 		l.json("--context-key-selectors", out)
 	case FieldEventSize:

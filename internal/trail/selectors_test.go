@@ -150,6 +150,20 @@ func TestSelectorsThatAreNotTheirSum(t *testing.T) {
 	}
 }
 
+// TestSelectorsInAnyOrder: where clauses can be put together in more than one way, their order does not choose.
+func TestSelectorsInAnyOrder(t *testing.T) {
+	pair := func(name, user string) AdvancedSelector {
+		return AdvancedSelector{Fields: with(dataOf(s3), eq("eventName", name), eq("userIdentity.arn", user))}
+	}
+	a, b, c := pair("Get", "u"), pair("Get", "v"), pair("Put", "v")
+	want := printSelectors(main, Selectors{Advanced: []AdvancedSelector{a, b, c}})
+	for _, order := range [][]AdvancedSelector{{a, c, b}, {b, a, c}, {b, c, a}, {c, a, b}, {c, b, a}} {
+		if got := printSelectors(main, Selectors{Advanced: order}); got != want {
+			t.Errorf("reads\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 // TestSelectorsByPartition: everything of a service is everything in the trail's own partition only.
 func TestSelectorsByPartition(t *testing.T) {
 	gov := main
