@@ -25,19 +25,19 @@ func Lost(before, after Coverage) []Loss {
 	l.records("network_activity", "network activity events", before.Network, after.Network)
 	l.words("insights", "Insights events are no longer recorded", before.Insights, after.Insights)
 
-	l.when(before.AllRegions && !after.AllRegions, "regions", "Events of all Regions but "+after.Home+" are no longer recorded.")
-	l.when(!before.AllRegions && !after.AllRegions && before.Home != after.Home, "regions", "Events of "+before.Home+" are no longer recorded.")
+	l.when(before.AllRegions && !after.AllRegions, "regions", "Events of all Regions but ", after.Home, " are no longer recorded.")
+	l.when(!before.AllRegions && !after.AllRegions && before.Home != after.Home, "regions", "Events of ", before.Home, " are no longer recorded.")
 	l.when(before.Global && !after.Global, "global_services", "Events of global services (IAM, STS, CloudFront) are no longer recorded.")
 	l.when(before.Organization && !after.Organization, "accounts", "Events of the organization's other accounts are no longer recorded.")
-	l.when(before.Account != "" && after.Account != before.Account && !after.Organization, "accounts", "Events of account "+before.Account+" are no longer recorded.")
+	l.when(before.Account != "" && after.Account != before.Account && !after.Organization, "accounts", "Events of account ", before.Account, " are no longer recorded.")
 	l.when(before.Validation && !after.Validation, "validation", "Log files are delivered without digest files: changed or deleted ones can no longer be proven.")
 
-	l.when(before.Bucket != "" && before.Bucket != after.Bucket, "bucket", "Log files no longer go to the bucket "+before.Bucket+" but to "+or(after.Bucket, "none")+".")
-	l.when(before.Bucket != "" && before.Prefix != after.Prefix, "prefix", "Log files lie under "+or(after.Prefix, "no prefix")+" instead of "+or(before.Prefix, "no prefix")+": who looks there finds nothing new.")
+	l.when(before.Bucket != "" && before.Bucket != after.Bucket, "bucket", "Log files no longer go to the bucket ", before.Bucket, " but to ", or(after.Bucket, "none"), ".")
+	l.when(before.Bucket != "" && before.Prefix != after.Prefix, "prefix", "Log files lie under ", or(after.Prefix, "no prefix"), " instead of ", or(before.Prefix, "no prefix"), ": who looks there finds nothing new.")
 	l.key(before, after)
-	l.when(before.LogGroup != "" && before.LogGroup != after.LogGroup, "log_group", "Events no longer go to the log group "+before.LogGroup+": its filters and alarms see nothing.")
-	l.when(before.LogGroup != "" && before.LogGroup == after.LogGroup && before.LogRole != after.LogRole, "log_role", "Events are written to the log group with the role "+or(after.LogRole, "none")+" instead of "+before.LogRole+": they may not arrive.")
-	l.when(before.Topic != "" && before.Topic != after.Topic, "topic", "The topic "+before.Topic+" is no longer told of new log files.")
+	l.when(before.LogGroup != "" && before.LogGroup != after.LogGroup, "log_group", "Events no longer go to the log group ", before.LogGroup, ": its filters and alarms see nothing.")
+	l.when(before.LogGroup != "" && before.LogGroup == after.LogGroup && before.LogRole != after.LogRole, "log_role", "Events are written to the log group with the role ", or(after.LogRole, "none"), " instead of ", before.LogRole, ": they may not arrive.")
+	l.when(before.Topic != "" && before.Topic != after.Topic, "topic", "The topic ", before.Topic, " is no longer told of new log files.")
 
 	l.words("aggregation", "Summaries are no longer delivered", before.Aggregations, after.Aggregations)
 	l.words("enrichment", "Events no longer carry", before.ContextKeys, after.ContextKeys)
@@ -47,9 +47,9 @@ func Lost(before, after Coverage) []Loss {
 
 type losses []Loss
 
-func (l *losses) when(lost bool, name, text string) {
+func (l *losses) when(lost bool, name string, text ...string) {
 	if lost {
-		*l = append(*l, Loss{Name: name, Text: text})
+		*l = append(*l, Loss{Name: name, Text: strings.Join(text, "")})
 	}
 }
 
@@ -96,9 +96,9 @@ func (l *losses) key(before, after Coverage) {
 	switch {
 	case before.Key == after.Key || before.Bucket == "" && before.Key == "":
 	case after.Key == "":
-		l.when(true, "key", "Log files are no longer encrypted with the key "+before.Key+".")
+		l.when(true, "key", "Log files are no longer encrypted with the key ", before.Key, ".")
 	default:
-		l.when(true, "key", "Log files are encrypted with the key "+after.Key+": only who may use that key can read them.")
+		l.when(true, "key", "Log files are encrypted with the key ", after.Key, ": only who may use that key can read them.")
 	}
 }
 
