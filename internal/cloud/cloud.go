@@ -11,9 +11,6 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/middleware"
-
-	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // Client calls AWS with one set of credentials. It is safe for use by several goroutines.
@@ -67,38 +64,6 @@ func (c *Client) Self(ctx context.Context) (string, error) {
 	c.self = aws.ToString(out.Arn)
 	return c.self, nil
 }
-
-// Do makes the call of an action and returns AWS's request id, by which CloudTrail's own record of it can be
-// recognised. The incident's id goes into the user agent.
-func (c *Client) Do(ctx context.Context, action trail.Action, incidentID string) (string, error) {
-	api, name := c.in(action.Target.Region), aws.String(action.Target.String())
-	mark := func(o *cloudtrail.Options) {
-		o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKey(incidentID))
-	}
-	var meta middleware.Metadata
-	err := c.retry(ctx, string(action.Op), action.Target.String(), func(ctx context.Context) error {
-		switch action.Op {
-		case trail.StartLogging:
-			out, err := api.StartLogging(ctx, &cloudtrail.StartLoggingInput{Name: name}, mark)
-			if err != nil {
-				return err
-			}
-			meta = out.ResultMetadata
-			return nil
-		}
-		return unplanned(action.Op)
-	})
-	if err != nil {
-		return "", err
-	}
-	id, _ := awsmiddleware.GetRequestIDMetadata(meta)
-	return id, nil
-}
-
-// unplanned is the error of an action that no plan holds yet.
-type unplanned trail.Op
-
-func (u unplanned) Error() string { return "no repair makes the call " + string(u) }
 
 // AccountOf is the account in an ARN, empty when there is none.
 func AccountOf(arn string) string {

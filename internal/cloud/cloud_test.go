@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,6 +22,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -219,23 +224,199 @@ func TestHangingAWS(t *testing.T) {
 	})
 }
 
-func TestRead(t *testing.T) {
-	c := client(answers{
-		"GetTrail": {{200, `{"Trail":{"Name":"main","S3BucketName":"logs","IsMultiRegionTrail":true,"LogFileValidationEnabled":true}}`}},
+// whole is an AWS with one trail that has everything.
+func whole() answers {
+	return answers{
+		"GetTrail": {{200, `{"Trail":{"Name":"main","S3BucketName":"logs","S3KeyPrefix":"p","SnsTopicARN":"topic","KmsKeyId":"key",
+			"CloudWatchLogsLogGroupArn":"group","CloudWatchLogsRoleArn":"role","IncludeGlobalServiceEvents":true,"IsMultiRegionTrail":true,
+			"IsOrganizationTrail":true,"LogFileValidationEnabled":true}}`}},
 		"GetTrailStatus": {failing("ThrottlingException", 400),
 			{200, `{"IsLogging":true,"StartLoggingTime":1763899200.5,"LatestDeliveryError":"AccessDenied"}`}},
-	})
-	s, err := c.Read(t.Context(), home)
+		"GetEventSelectors": {{200, `{"EventSelectors":[{"ReadWriteType":"All","IncludeManagementEvents":true,"ExcludeManagementEventSources":["kms.amazonaws.com"],
+			"DataResources":[{"Type":"AWS::S3::Object","Values":["arn:aws:s3"]}]}],
+			"AdvancedEventSelectors":[{"Name":"n","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"],"NotEquals":["a"],"StartsWith":["b"],
+			"NotStartsWith":["c"],"EndsWith":["d"],"NotEndsWith":["e"]}]}]}`}},
+		"GetInsightSelectors": {{200, `{"InsightSelectors":[{"InsightType":"ApiCallRateInsight","EventCategories":["Management"]}]}`}},
+		"GetEventConfiguration": {{200, `{"MaxEventSize":"Large","ContextKeySelectors":[{"Type":"TagContext","Equals":["team"]}],
+			"AggregationConfigurations":[{"EventCategory":"Data","Templates":["API_ACTIVITY"]}]}`}},
+		"ListTags": {{200, `{"ResourceTagList":[{"TagsList":[{"Key":"owner","Value":"security"}]}]}`}},
+	}
+}
+
+func TestRead(t *testing.T) {
+	got, err := client(whole()).Read(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	started := time.UnixMilli(1763899200500).UTC()
-	if !s.Exists || !s.Logging || s.Bucket != "logs" || !s.MultiRegion || !s.Validation || !s.Status.Started.Equal(started) || s.Status.DeliveryError != "AccessDenied" {
-		t.Errorf("got %+v", s)
+	got.ReadAt = time.Time{}
+	want := trail.State{
+		ARN: home, Exists: true, Read: []trail.Group{trail.GroupSettings, trail.GroupLogging, trail.GroupSelectors, trail.GroupInsights, trail.GroupEventConfig, trail.GroupTags},
+		Status: trail.Status{Logging: true, Started: time.UnixMilli(1763899200500).UTC(), DeliveryError: "AccessDenied"},
+		Settings: trail.Settings{
+			Logging: true, Bucket: "logs", Prefix: "p", Topic: "topic", Key: "key", LogGroup: "group", LogRole: "role",
+			GlobalEvents: true, MultiRegion: true, Organization: true, Validation: true,
+			Selectors: trail.Selectors{
+				Basic: []trail.Selector{{ReadWrite: "All", Management: true, ExcludeSources: []string{"kms.amazonaws.com"},
+					Data: []trail.DataResource{{Type: "AWS::S3::Object", Values: []string{"arn:aws:s3"}}}}},
+				Advanced: []trail.AdvancedSelector{{Name: "n", Fields: []trail.FieldSelector{{Field: "eventCategory", Equals: []string{"Data"},
+					NotEquals: []string{"a"}, StartsWith: []string{"b"}, NotStartsWith: []string{"c"}, EndsWith: []string{"d"}, NotEndsWith: []string{"e"}}}}},
+			},
+			Insights: []trail.Insight{{Type: "ApiCallRateInsight", Categories: []string{"Management"}}},
+			EventConfig: trail.EventConfig{MaxEventSize: "Large", ContextKeys: []trail.ContextKeys{{Type: "TagContext", Equals: []string{"team"}}},
+				Aggregations: []trail.Aggregation{{Category: "Data", Templates: []string{"API_ACTIVITY"}}}},
+			Tags: map[string]string{"owner": "security"},
+		},
 	}
-	gone, err := client(answers{"GetTrail": {failing("TrailNotFoundException", 400)}, "GetTrailStatus": {failing("TrailNotFoundException", 400)}}).Read(t.Context(), home)
-	if err != nil || gone.Exists {
-		t.Errorf("a deleted trail: %+v, %v", gone, err)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestReadOfADeletedTrail(t *testing.T) {
+	gone := answers{}
+	for _, op := range []string{"GetTrail", "GetTrailStatus", "GetEventSelectors", "GetInsightSelectors", "GetEventConfiguration"} {
+		gone[op] = []answer{failing("TrailNotFoundException", 400)}
+	}
+	gone["ListTags"] = []answer{failing("ResourceNotFoundException", 400)}
+	got, err := client(gone).Read(t.Context(), home)
+	if err != nil || got.Exists {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestReadWithoutAPermission: what can be read is compared, and the error says what could not.
+func TestReadWithoutAPermission(t *testing.T) {
+	aws := whole()
+	aws["GetInsightSelectors"] = []answer{failing("InsightNotEnabledException", 400)} // is no error
+	aws["GetEventConfiguration"] = []answer{failing("AccessDeniedException", 400)}
+	got, err := client(aws).Read(t.Context(), home)
+	if trail.ClassOf(err) != trail.ClassDenied || !strings.Contains(err.Error(), "GetEventConfiguration") {
+		t.Errorf("error %v", err)
+	}
+	if slices.Contains(got.Read, trail.GroupEventConfig) || !slices.Contains(got.Read, trail.GroupInsights) || got.Bucket != "logs" {
+		t.Errorf("read %v", got.Read)
+	}
+}
+
+// TestEverySDKFieldIsRead fails when the SDK learns of a setting that is neither read nor left out for a written reason.
+func TestEverySDKFieldIsRead(t *testing.T) {
+	notASetting := map[string]string{
+		"Trail.HasCustomEventSelectors": "GetEventSelectors tells more", "Trail.HasInsightSelectors": "GetInsightSelectors tells more",
+		"Trail.HomeRegion": "part of the ARN", "Trail.Name": "part of the ARN", "Trail.TrailARN": "it was asked for by it",
+		"Trail.SnsTopicName": "obsolete, SnsTopicARN tells it",
+		"GetTrailStatusOutput.LatestDeliveryAttemptSucceeded": "obsolete", "GetTrailStatusOutput.LatestDeliveryAttemptTime": "obsolete",
+		"GetTrailStatusOutput.LatestNotificationAttemptSucceeded": "obsolete", "GetTrailStatusOutput.LatestNotificationAttemptTime": "obsolete",
+		"GetTrailStatusOutput.TimeLoggingStarted": "obsolete, StartLoggingTime tells it", "GetTrailStatusOutput.TimeLoggingStopped": "obsolete, StopLoggingTime tells it",
+		"GetEventSelectorsOutput.TrailARN": "it was asked for by it", "GetInsightSelectorsOutput.TrailARN": "it was asked for by it",
+		"GetInsightSelectorsOutput.EventDataStoreArn": "of event data stores", "GetInsightSelectorsOutput.InsightsDestination": "of event data stores",
+		"GetEventConfigurationOutput.TrailARN": "it was asked for by it", "GetEventConfigurationOutput.EventDataStoreArn": "of event data stores",
+		"ListTagsOutput.NextToken": "how the list goes on", "ResourceTag.ResourceId": "it was asked for by it",
+	}
+	source, err := os.ReadFile("read.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{
+		types.Trail{}, types.EventSelector{}, types.DataResource{}, types.AdvancedEventSelector{}, types.AdvancedFieldSelector{}, types.InsightSelector{},
+		types.AggregationConfiguration{}, types.ContextKeySelector{}, types.Tag{}, types.ResourceTag{}, cloudtrail.GetTrailStatusOutput{},
+		cloudtrail.GetEventSelectorsOutput{}, cloudtrail.GetInsightSelectorsOutput{}, cloudtrail.GetEventConfigurationOutput{}, cloudtrail.ListTagsOutput{},
+	} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if !f.IsExported() || f.Name == "ResultMetadata" || notASetting[typ.Name()+"."+f.Name] != "" {
+				continue
+			}
+			if !strings.Contains(string(source), "."+f.Name) {
+				t.Errorf("%s.%s of the SDK is neither read nor left out for a reason", typ.Name(), f.Name)
+			}
+		}
+	}
+}
+
+// TestDo: a request holds what the action sends and nothing else: what is empty and sent is cleared.
+func TestDo(t *testing.T) {
+	full := trail.Settings{
+		Bucket: "logs", Prefix: "p", Topic: "topic", LogGroup: "group", LogRole: "role", GlobalEvents: true, MultiRegion: true, Validation: true,
+		Selectors: trail.Selectors{Basic: []trail.Selector{{ReadWrite: "All", Management: true, Data: []trail.DataResource{{Type: "AWS::S3::Object", Values: []string{"arn:aws:s3"}}}}}},
+		Insights:  []trail.Insight{{Type: "ApiCallRateInsight"}},
+		Tags:      map[string]string{"b": "2", "a": "1"},
+	}
+	tests := []struct {
+		name   string
+		action trail.Action
+		want   string
+	}{
+		{"clear a key, change nothing else", trail.Action{Op: trail.UpdateTrail, Send: []trail.Field{trail.FieldKey}, Set: full}, `{"Name":"ARN","KmsKeyId":""}`},
+		{"both booleans", trail.Action{Op: trail.UpdateTrail, Send: []trail.Field{trail.FieldMultiRegion, trail.FieldGlobalEvents}, Set: full},
+			`{"Name":"ARN","IsMultiRegionTrail":true,"IncludeGlobalServiceEvents":true}`},
+		{"create", trail.Action{Op: trail.CreateTrail, Send: []trail.Field{trail.FieldBucket, trail.FieldPrefix, trail.FieldValidation, trail.FieldTags}, Set: full},
+			`{"Name":"main","S3BucketName":"logs","S3KeyPrefix":"p","EnableLogFileValidation":true,"TagsList":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}`},
+		{"selectors", trail.Action{Op: trail.PutEventSelectors, Send: []trail.Field{trail.FieldSelectors}, Set: full},
+			`{"TrailName":"ARN","EventSelectors":[{"ReadWriteType":"All","IncludeManagementEvents":true,"DataResources":[{"Type":"AWS::S3::Object","Values":["arn:aws:s3"]}]}]}`},
+		{"insights off", trail.Action{Op: trail.PutInsightSelectors, Send: []trail.Field{trail.FieldInsights}}, `{"TrailName":"ARN","InsightSelectors":[]}`},
+		{"event size", trail.Action{Op: trail.PutEventConfiguration, Send: []trail.Field{trail.FieldEventSize}, Set: trail.Settings{EventConfig: trail.EventConfig{MaxEventSize: "Standard"}}},
+			`{"TrailName":"ARN","MaxEventSize":"Standard"}`},
+		{"no aggregation", trail.Action{Op: trail.PutEventConfiguration, Send: []trail.Field{trail.FieldAggregations}}, `{"TrailName":"ARN","AggregationConfigurations":[]}`},
+		{"tags added", trail.Action{Op: trail.AddTags, Send: []trail.Field{trail.FieldTags}, Set: full}, `{"ResourceId":"ARN","TagsList":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}`},
+		{"tags removed", trail.Action{Op: trail.RemoveTags, Keys: []string{"x"}}, `{"ResourceId":"ARN","TagsList":[{"Key":"x"}]}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.action.Target = home
+			var sent map[string]any
+			record := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+					return nil, err
+				}
+				return answers{string(test.action.Op): {{200, "{}"}}}.RoundTrip(r)
+			})
+			if _, err := client(record).Do(t.Context(), test.action, "inc-00000000000000aa"); err != nil {
+				t.Fatal(err)
+			}
+			var want map[string]any
+			if err := json.Unmarshal([]byte(strings.ReplaceAll(test.want, `"ARN"`, `"`+home.String()+`"`)), &want); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, sent); d != "" {
+				t.Errorf("request (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestDeleted: a trail counts as deleted on proof only. (FAULTS.md A23, E6)
+func TestDeleted(t *testing.T) {
+	self := func(account string) answer {
+		return answer{200, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:sts::` + account + `:assumed-role/t/s</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`}
+	}
+	gone, there := failing("TrailNotFoundException", 400), answer{200, `{"Trail":{"Name":"main"}}`}
+	empty := answer{200, `{"Trails":[]}`}
+	listed := answer{200, `{"Trails":[{"TrailARN":"` + home.String() + `","HomeRegion":"eu-central-1"}]}`}
+	logging := answer{200, `{"IsLogging":true}`}
+	tests := []struct {
+		name      string
+		aws       answers
+		explained bool
+		want      bool
+		fails     bool
+	}{
+		{"explained by a record", answers{"GetCallerIdentity": {self(home.Account)}, "ListTrails": {empty}}, true, true, false},
+		{"twice, without a record", answers{"GetCallerIdentity": {self(home.Account)}, "ListTrails": {empty}, "GetTrail": {gone}, "GetTrailStatus": {gone}}, false, true, false},
+		{"credentials of another account", answers{"GetCallerIdentity": {self("999999999999")}, "ListTrails": {empty}}, true, false, false},
+		{"still listed", answers{"GetCallerIdentity": {self(home.Account)}, "ListTrails": {listed}}, true, false, false},
+		{"there the second time", answers{"GetCallerIdentity": {self(home.Account)}, "ListTrails": {empty}, "GetTrail": {there}, "GetTrailStatus": {logging}}, false, false, false},
+		{"the list cannot be read", answers{"GetCallerIdentity": {self(home.Account)}, "ListTrails": {failing("AccessDeniedException", 400)}}, true, false, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got, err := client(test.aws).Deleted(t.Context(), home, test.explained)
+				if got != test.want || (err != nil) != test.fails {
+					t.Errorf("got %t, %v", got, err)
+				}
+			})
+		})
 	}
 }
 

@@ -2,7 +2,9 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,60 +28,165 @@ func (c *Client) Status(ctx context.Context, a trail.ARN) (trail.Status, error) 
 	return status, nil
 }
 
-// Read reads the trail's settings and status. A trail that does not exist is a state, not an error.
-func (c *Client) Read(ctx context.Context, a trail.ARN) (trail.State, error) {
-	s := trail.State{ARN: a, Exists: true, Read: []trail.Group{trail.GroupSettings, trail.GroupLogging}}
+// Read reads groups of a trail's settings, all without groups named; whether the trail exists and is logging is always
+// read. A trail that does not exist is a state, not an error. With an error the state holds, and lists in State.Read, what
+// could be read all the same; without the settings and the status it is empty.
+func (c *Client) Read(ctx context.Context, a trail.ARN, groups ...trail.Group) (trail.State, error) {
+	if len(groups) == 0 {
+		groups = trail.Groups()
+	}
+	s := trail.State{ARN: a, Exists: true}
+	reads := []read{
+		{trail.GroupSettings, "GetTrail", func(ctx context.Context) (err error) { return c.settings(ctx, a, &s.Settings) }},
+		{trail.GroupLogging, "GetTrailStatus", func(ctx context.Context) (err error) {
+			s.Status, err = c.status(ctx, a)
+			return err
+		}},
+	}
+	for _, r := range []read{
+		{trail.GroupSelectors, "GetEventSelectors", func(ctx context.Context) error { return c.selectors(ctx, a, &s.Settings) }},
+		{trail.GroupInsights, "GetInsightSelectors", func(ctx context.Context) error { return c.insights(ctx, a, &s.Settings) }},
+		{trail.GroupEventConfig, "GetEventConfiguration", func(ctx context.Context) error { return c.eventConfig(ctx, a, &s.Settings) }},
+		{trail.GroupTags, "ListTags", func(ctx context.Context) error { return c.tags(ctx, a, &s.Settings) }},
+	} {
+		if slices.Contains(groups, r.group) {
+			reads = append(reads, r)
+		}
+	}
+	errs := make([]error, len(reads))
 	var wg sync.WaitGroup
-	var settingsErr, statusErr error
-	wg.Go(func() {
-		settingsErr = c.retry(ctx, "GetTrail", a.String(), func(ctx context.Context) (err error) {
-			s.Settings, err = c.settings(ctx, a)
-			return err
-		})
-	})
-	var status trail.Status
-	wg.Go(func() {
-		statusErr = c.retry(ctx, "GetTrailStatus", a.String(), func(ctx context.Context) (err error) {
-			status, err = c.status(ctx, a)
-			return err
-		})
-	})
+	for i, r := range reads {
+		wg.Go(func() { errs[i] = c.retry(ctx, r.op, a.String(), r.do) })
+	}
 	wg.Wait()
 	s.ReadAt = time.Now().UTC()
-	for _, err := range []error{settingsErr, statusErr} {
-		if err == nil {
-			continue
-		}
-		if trail.ClassOf(err) == trail.ClassGone {
+	for i, r := range reads {
+		switch {
+		case errs[i] == nil || trail.ClassOf(errs[i]) == trail.ClassEmpty:
+			s.Read, errs[i] = append(s.Read, r.group), nil
+		case i < 2 && trail.ClassOf(errs[i]) == trail.ClassGone:
 			return trail.State{ARN: a, ReadAt: s.ReadAt}, nil
+		case i < 2:
+			return trail.State{}, errs[i]
 		}
-		return trail.State{}, err
 	}
-	s.Status, s.Logging = status, status.Logging
-	return s, nil
+	s.Logging = s.Status.Logging
+	return s, errors.Join(errs...)
 }
 
-func (c *Client) settings(ctx context.Context, a trail.ARN) (trail.Settings, error) {
+// read is one call that reads a group.
+type read struct {
+	group trail.Group
+	op    string
+	do    func(context.Context) error
+}
+
+// settings reads what GetTrail tells. Each of these functions sets fields of its own, as they run side by side.
+func (c *Client) settings(ctx context.Context, a trail.ARN, s *trail.Settings) error {
 	out, err := c.in(a.Region).GetTrail(ctx, &cloudtrail.GetTrailInput{Name: aws.String(a.String())})
 	if err != nil {
-		return trail.Settings{}, err
+		return err
 	}
 	t := out.Trail
 	if t == nil {
-		return trail.Settings{}, fmt.Errorf("the answer holds no trail")
+		return errors.New("the answer holds no trail")
 	}
-	return trail.Settings{
-		Bucket:       aws.ToString(t.S3BucketName),
-		Prefix:       aws.ToString(t.S3KeyPrefix),
-		Topic:        aws.ToString(t.SnsTopicARN),
-		Key:          aws.ToString(t.KmsKeyId),
-		LogGroup:     aws.ToString(t.CloudWatchLogsLogGroupArn),
-		LogRole:      aws.ToString(t.CloudWatchLogsRoleArn),
-		GlobalEvents: aws.ToBool(t.IncludeGlobalServiceEvents),
-		MultiRegion:  aws.ToBool(t.IsMultiRegionTrail),
-		Organization: aws.ToBool(t.IsOrganizationTrail),
-		Validation:   aws.ToBool(t.LogFileValidationEnabled),
-	}, nil
+	s.Bucket = aws.ToString(t.S3BucketName)
+	s.Prefix = aws.ToString(t.S3KeyPrefix)
+	s.Topic = aws.ToString(t.SnsTopicARN)
+	s.Key = aws.ToString(t.KmsKeyId)
+	s.LogGroup = aws.ToString(t.CloudWatchLogsLogGroupArn)
+	s.LogRole = aws.ToString(t.CloudWatchLogsRoleArn)
+	s.GlobalEvents = aws.ToBool(t.IncludeGlobalServiceEvents)
+	s.MultiRegion = aws.ToBool(t.IsMultiRegionTrail)
+	s.Organization = aws.ToBool(t.IsOrganizationTrail)
+	s.Validation = aws.ToBool(t.LogFileValidationEnabled)
+	return nil
+}
+
+func (c *Client) selectors(ctx context.Context, a trail.ARN, s *trail.Settings) error {
+	out, err := c.in(a.Region).GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: aws.String(a.String())})
+	if err != nil {
+		return err
+	}
+	for _, b := range out.EventSelectors {
+		one := trail.Selector{
+			ReadWrite:      string(b.ReadWriteType),
+			Management:     b.IncludeManagementEvents == nil || *b.IncludeManagementEvents,
+			ExcludeSources: b.ExcludeManagementEventSources,
+		}
+		for _, d := range b.DataResources {
+			one.Data = append(one.Data, trail.DataResource{Type: aws.ToString(d.Type), Values: d.Values})
+		}
+		s.Selectors.Basic = append(s.Selectors.Basic, one)
+	}
+	for _, x := range out.AdvancedEventSelectors {
+		one := trail.AdvancedSelector{Name: aws.ToString(x.Name)}
+		for _, f := range x.FieldSelectors {
+			one.Fields = append(one.Fields, trail.FieldSelector{
+				Field: aws.ToString(f.Field), Equals: f.Equals, NotEquals: f.NotEquals, StartsWith: f.StartsWith,
+				NotStartsWith: f.NotStartsWith, EndsWith: f.EndsWith, NotEndsWith: f.NotEndsWith,
+			})
+		}
+		s.Selectors.Advanced = append(s.Selectors.Advanced, one)
+	}
+	return nil
+}
+
+// insights reads the Insights. That none are on is an error of the API, of class trail.ClassEmpty.
+func (c *Client) insights(ctx context.Context, a trail.ARN, s *trail.Settings) error {
+	out, err := c.in(a.Region).GetInsightSelectors(ctx, &cloudtrail.GetInsightSelectorsInput{TrailName: aws.String(a.String())})
+	if err != nil {
+		return err
+	}
+	for _, i := range out.InsightSelectors {
+		one := trail.Insight{Type: string(i.InsightType)}
+		for _, category := range i.EventCategories {
+			one.Categories = append(one.Categories, string(category))
+		}
+		s.Insights = append(s.Insights, one)
+	}
+	return nil
+}
+
+func (c *Client) eventConfig(ctx context.Context, a trail.ARN, s *trail.Settings) error {
+	out, err := c.in(a.Region).GetEventConfiguration(ctx, &cloudtrail.GetEventConfigurationInput{TrailName: aws.String(a.String())})
+	if err != nil {
+		return err
+	}
+	s.EventConfig.MaxEventSize = string(out.MaxEventSize)
+	for _, x := range out.AggregationConfigurations {
+		one := trail.Aggregation{Category: string(x.EventCategory)}
+		for _, t := range x.Templates {
+			one.Templates = append(one.Templates, string(t))
+		}
+		s.EventConfig.Aggregations = append(s.EventConfig.Aggregations, one)
+	}
+	for _, k := range out.ContextKeySelectors {
+		s.EventConfig.ContextKeys = append(s.EventConfig.ContextKeys, trail.ContextKeys{Type: string(k.Type), Equals: k.Equals})
+	}
+	return nil
+}
+
+func (c *Client) tags(ctx context.Context, a trail.ARN, s *trail.Settings) error {
+	tags := map[string]string{}
+	var token *string
+	for range 10 { // a trail has at most 50 tags
+		out, err := c.in(a.Region).ListTags(ctx, &cloudtrail.ListTagsInput{ResourceIdList: []string{a.String()}, NextToken: token})
+		if err != nil {
+			return err
+		}
+		for _, list := range out.ResourceTagList {
+			for _, t := range list.TagsList {
+				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+		}
+		if token = out.NextToken; aws.ToString(token) == "" {
+			s.Tags = tags
+			return nil
+		}
+	}
+	return errors.New("the tags do not come to an end")
 }
 
 func (c *Client) status(ctx context.Context, a trail.ARN) (trail.Status, error) {

@@ -398,9 +398,9 @@ type bomb struct {
 	reads int
 }
 
-func (b *bomb) Read(ctx context.Context, a trail.ARN) (trail.State, error) {
+func (b *bomb) Read(ctx context.Context, a trail.ARN, groups ...trail.Group) (trail.State, error) {
 	if b.reads++; b.reads <= 2 {
 		panic("boom")
 	}
-	return b.Cloud.Read(ctx, a)
+	return b.Cloud.Read(ctx, a, groups...)
 }

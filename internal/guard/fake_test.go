@@ -53,7 +53,7 @@ func (f *fakeCloud) Status(ctx context.Context, a trail.ARN) (trail.Status, erro
 	return f.status, nil
 }
 
-func (f *fakeCloud) Read(ctx context.Context, a trail.ARN) (trail.State, error) {
+func (f *fakeCloud) Read(ctx context.Context, a trail.ARN, _ ...trail.Group) (trail.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.hang {

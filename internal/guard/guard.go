@@ -20,8 +20,9 @@ import (
 type Cloud interface {
 	// Status asks once, without a second try, whether the trail is logging.
 	Status(ctx context.Context, a trail.ARN) (trail.Status, error)
-	// Read reads everything about the trail, trying until ctx ends.
-	Read(ctx context.Context, a trail.ARN) (trail.State, error)
+	// Read reads groups of the trail's settings, all without groups named, trying until ctx ends. With an error the
+	// state holds what could be read, nothing when not even the settings and the status could.
+	Read(ctx context.Context, a trail.ARN, groups ...trail.Group) (trail.State, error)
 	// Do makes the call, trying until ctx ends, and returns AWS's request id. The incident's id
 	// travels with the call, so that the call's own record can be matched with it.
 	Do(ctx context.Context, action trail.Action, incidentID string) (requestID string, err error)

@@ -67,12 +67,22 @@ func (w *work) lastStop() (event.Record, bool) {
 
 // look reads the whole state.
 func (w *work) look(ctx context.Context) error {
-	s, err := w.guard.Cloud.Read(ctx, w.arn)
+	s, err := w.guard.Cloud.Read(ctx, w.arn, w.groups()...)
 	if err != nil {
 		return fmt.Errorf("read trail: %w", err)
 	}
 	w.state, w.read = s, true
 	return nil
+}
+
+// groups are what is read of the trail: everything where it is pinned, else no more than the 2017 sample's job asks for.
+func (w *work) groups() []trail.Group {
+	if w.guard.Baseline != nil {
+		if _, pinned := w.guard.Baseline(w.arn); pinned {
+			return nil
+		}
+	}
+	return []trail.Group{trail.GroupSettings, trail.GroupLogging}
 }
 
 // repairDrift brings a trail with a pinned baseline back to it. Without one only the existence and the
