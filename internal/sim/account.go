@@ -5,14 +5,15 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // An Account is one AWS account of a world.
 type Account struct {
-	ID    string
-	world *World
-	keys  map[string]*kmsKey // by ARN
+	ID      string
+	world   *World
+	regions []string // enabled ones
 }
 
 // Credentials are what a client signs with. ARN is who it then is.
@@ -42,11 +43,6 @@ type principal struct {
 	since     string // creation time of the session, RFC 3339
 }
 
-type kmsKey struct {
-	arn      string
-	disabled bool
-}
-
 // Account returns the account with this id (12 digits), made at first sight.
 func (w *World) Account(id string) *Account {
 	w.mu.Lock()
@@ -57,7 +53,7 @@ func (w *World) Account(id string) *Account {
 func (w *World) accountLocked(id string) *Account {
 	a := w.accounts[id]
 	if a == nil {
-		a = &Account{ID: id, world: w, keys: map[string]*kmsKey{}}
+		a = &Account{ID: id, world: w, regions: slices.Clone(w.opts.Regions)}
 		w.accounts[id] = a
 	}
 	return a
@@ -97,30 +93,24 @@ func (a *Account) Root() Credentials {
 	return a.register(principal{kind: root, account: a.ID, arn: arn, id: a.ID, accessKey: "AKIA" + a.fingerprint(16, "key", arn)})
 }
 
-// Key registers a customer KMS key, enabled, and returns its ARN.
-func (a *Account) Key(region, id string) string {
+// EnableRegion opts the account into a Region. Its multi-Region trails then record there too.
+func (a *Account) EnableRegion(region string) {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
-	arn := fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", partitionOf(region), region, a.ID, id)
-	if a.keys[arn] == nil {
-		a.keys[arn] = &kmsKey{arn: arn}
+	if slices.Contains(a.regions, region) {
+		return
 	}
-	return arn
+	a.regions = append(a.regions, region)
+	for _, x := range a.world.trails.sorted(a.ID) {
+		a.world.trails.spread(x)
+	}
 }
 
-// DisableKey disables a key, EnableKey enables it again.
-func (a *Account) DisableKey(arn string) { a.setKey(arn, true) }
-
-// EnableKey enables a key.
-func (a *Account) EnableKey(arn string) { a.setKey(arn, false) }
-
-func (a *Account) setKey(arn string, disabled bool) {
+// DisableRegion opts the account out of a Region: every call there is refused. Trails go on trying to deliver from it.
+func (a *Account) DisableRegion(region string) {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
-	a.world.trails.catchUp()
-	if k := a.keys[arn]; k != nil {
-		k.disabled = disabled
-	}
+	a.regions = without(a.regions, region)
 }
 
 func (a *Account) iamARN(resource string) string {

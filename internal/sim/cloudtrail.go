@@ -10,7 +10,7 @@ import (
 )
 
 func newCloudTrail(w *World) *service {
-	t := &trails{world: w, byARN: map[string]*trail{}, past: map[string][]version{}}
+	t := &trails{world: w, byARN: map[string]*trail{}, byAccount: map[string]map[string]*trail{}, past: map[string][]version{}}
 	w.trails = t
 	return &service{
 		name: "cloudtrail", source: "cloudtrail.amazonaws.com", protocol: json11,
@@ -45,6 +45,8 @@ type trails struct {
 	world *World
 	byARN map[string]*trail
 	past  map[string][]version // by ARN; kept only with Options.ReadLag
+
+	byAccount map[string]map[string]*trail // the same trails by owner, by ARN
 }
 
 type trail struct {
@@ -102,17 +104,22 @@ func (t *trails) resolve(c *call, nameOrARN string) (string, error) {
 		checkTrailName(strings.TrimPrefix(part[5], "trail/")) != nil {
 		return "", fail("CloudTrailARNInvalidException", "Invalid ARN: %s", nameOrARN)
 	}
-	if part[4] != c.account {
-		return "", fail("CloudTrailARNInvalidException", "AccountID in ARN is wrong, you can only access resources with AccountID %s", c.account)
+	if part[4] != c.account && !t.sharedWith(c.account, part[4], nameOrARN) {
+		return "", wrongAccount(c)
 	}
 	return nameOrARN, nil
+}
+
+func wrongAccount(c *call) error {
+	return fail("CloudTrailARNInvalidException", "AccountID in ARN is wrong, you can only access resources with AccountID %s", c.account)
 }
 
 func unknownTrail(c *call, arn string) error {
 	return fail("TrailNotFoundException", "Unknown trail: %s for the user: %s", arn, c.account)
 }
 
-// forChange finds the trail that a call wants to change. That works in its home Region only.
+// forChange finds the trail that a call wants to change. That works in its home Region only, and with an organization's trail
+// only for the management account and delegated administrators.
 func (t *trails) forChange(c *call, nameOrARN string) (*trail, error) {
 	c.resources = append(c.resources, recordResource{"AWS::CloudTrail::Trail", nameOrARN})
 	arn, err := t.resolve(c, nameOrARN)
@@ -123,13 +130,18 @@ func (t *trails) forChange(c *call, nameOrARN string) (*trail, error) {
 	if x == nil {
 		return nil, unknownTrail(c, arn)
 	}
+	if err := t.onBehalf(c, x.account); err != nil {
+		return nil, err
+	}
 	if x.home != c.region {
 		return nil, fail("InvalidHomeRegionException", "Trail %s can only be changed in its home Region, %s", arn, x.home)
 	}
+	t.catchUp(x)
 	return x, nil
 }
 
-// forRead finds the trail that a call asks about: one of the Region called, or by ARN the shadow there of a multi-Region trail.
+// forRead finds the trail that a call asks about: one of the Region called, or by ARN the shadow there of a multi-Region trail
+// or of the organization's.
 func (t *trails) forRead(c *call, nameOrARN string) (*trail, error) {
 	arn, err := t.resolve(c, nameOrARN)
 	if err != nil {
@@ -140,6 +152,15 @@ func (t *trails) forRead(c *call, nameOrARN string) (*trail, error) {
 		return nil, unknownTrail(c, arn)
 	}
 	return x, nil
+}
+
+// forDetail is forRead for what members do not see of an organization's trail.
+func (t *trails) forDetail(c *call, nameOrARN string) (*trail, error) {
+	x, err := t.forRead(c, nameOrARN)
+	if err == nil && x.account != c.account && !t.world.organizationOf(c.account).manages(c.account) {
+		return nil, wrongAccount(c)
+	}
+	return x, err
 }
 
 // forLaggingRead is forRead as of Options.ReadLag ago.
@@ -170,13 +191,16 @@ func (t *trails) forLaggingRead(c *call, nameOrARN string) (*trail, error) {
 }
 
 // changed notes the new state of a trail for lagging reads.
-func (t *trails) changed(c *call, arn string) {
+func (t *trails) changed(c *call, arn string) { t.changedAt(c.at, arn) }
+
+func (t *trails) changedAt(at time.Time, arn string) {
 	if t.world.opts.ReadLag == 0 {
 		return
 	}
-	v := version{from: c.at}
+	v := version{from: at}
 	if x := t.byARN[arn]; x != nil {
 		copied := *x
+		copied.delivery = x.delivery.clone()
 		v.trail = &copied
 	}
 	t.past[arn] = append(t.past[arn], v)
@@ -184,15 +208,41 @@ func (t *trails) changed(c *call, arn string) {
 
 func (x *trail) visibleIn(region string) bool { return x.home == region || x.multiRegion }
 
-// sorted gives all trails of an account in the order of their ARNs.
+// sorted gives all trails that belong to an account in the order of their ARNs.
 func (t *trails) sorted(account string) []*trail {
-	var list []*trail
-	for _, arn := range slices.Sorted(maps.Keys(t.byARN)) {
-		if x := t.byARN[arn]; x.account == account {
-			list = append(list, x)
-		}
+	own := t.byAccount[account]
+	list := make([]*trail, 0, len(own))
+	for _, arn := range slices.Sorted(maps.Keys(own)) {
+		list = append(list, own[arn])
 	}
 	return list
+}
+
+// seenBy gives the account's own trails and those of its organization, in the order of their ARNs.
+func (t *trails) seenBy(account string) []*trail {
+	list := t.sorted(account)
+	if o := t.world.organizationOf(account); o != nil && o.Management != account {
+		for _, x := range t.sorted(o.Management) {
+			if x.organization {
+				list = append(list, x)
+			}
+		}
+		slices.SortFunc(list, func(a, b *trail) int { return strings.Compare(a.arn, b.arn) })
+	}
+	return list
+}
+
+func (t *trails) add(x *trail) {
+	t.byARN[x.arn] = x
+	if t.byAccount[x.account] == nil {
+		t.byAccount[x.account] = map[string]*trail{}
+	}
+	t.byAccount[x.account][x.arn] = x
+}
+
+func (t *trails) remove(x *trail) {
+	delete(t.byARN, x.arn)
+	delete(t.byAccount[x.account], x.arn)
 }
 
 // denialResource is the trail that a refused call was about.

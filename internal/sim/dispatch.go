@@ -78,10 +78,10 @@ func (w *World) answer(r *http.Request) (answer, error) {
 	scope, signed := scopeOf(r)
 	s := w.serviceFor(scope.service, r, body)
 	c := &call{world: w, ctx: r.Context(), request: r, body: body, service: s, region: scope.region}
-	w.begin(c, scope.accessKey)
 	if c.region == "" {
 		c.region = "us-east-1"
 	}
+	w.begin(c, scope.accessKey)
 	refuse := func(e *apiError) (answer, error) { return finish(c, s.encodeError(c.id, e)), nil }
 	name, form, err := s.operationName(r, body)
 	c.form = form
@@ -92,7 +92,7 @@ func (w *World) answer(r *http.Request) (answer, error) {
 	if !signed {
 		return refuse(s.notSigned())
 	}
-	if !slices.Contains(w.opts.Regions, c.region) {
+	if !c.enabled {
 		return refuse(s.unknownToken())
 	}
 	op, ok := s.operation(name)
@@ -140,6 +140,7 @@ func (w *World) begin(c *call, accessKey string) {
 	c.at = w.now()
 	c.caller = w.callerOf(accessKey)
 	c.account = c.caller.account
+	c.enabled = slices.Contains(w.accountLocked(c.account).regions, c.region)
 }
 
 // perform runs the operation, or what stands in its way, and records the call.
@@ -148,14 +149,16 @@ func (w *World) perform(c *call, fault *Fault) (answer, error) {
 	defer w.mu.Unlock()
 	defer w.touch()
 	c.at = w.now()
-	w.trails.catchUp()
-	covered := w.trails.cover(c.account, c.region)
+	if c.op.effect == writes && c.service.name != "cloudtrail" {
+		w.trails.catchUpAll() // deliveries until now went by the old state of bucket, key and topic
+	}
+	c.recipient, c.covered = c.account, w.trails.cover(c.account, c.region)
 	out, err := w.attempt(c, fault)
 	var failed *apiError
 	if err != nil {
 		failed = asAPIError(err)
 	}
-	w.record(c, out, failed, covered)
+	w.record(c, out, failed)
 	w.note(c, codeOf(failed), fault != nil && fault.Hang)
 	if failed != nil {
 		return answer{}, failed

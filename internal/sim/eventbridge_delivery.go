@@ -50,14 +50,11 @@ func (b *buses) offer(rec Record) {
 // wantReads says whether read-only calls reach the bus of the account and Region: some trail logs them there, and the state of
 // some rule asks for them. Called with the lock held.
 func (b *buses) wantReads(account, region string) bool {
-	asked, logged := false, false
+	asked := false
 	for _, r := range b.rules {
 		asked = asked || r.account == account && r.region == region && r.bus == defaultName && r.state == enabledAll
 	}
-	for _, x := range b.world.trails.byARN {
-		logged = logged || x.account == account && x.visibleIn(region) && x.logging && x.selects(true)
-	}
-	return asked && logged
+	return asked && b.world.trails.logs(account, region, true)
 }
 
 // sourceOf is the source that EventBridge gives to calls of a service.

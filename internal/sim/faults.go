@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,6 +53,11 @@ func (w *World) Deny(principal, action string) (allow func()) {
 }
 
 type denial struct{ principal, action string }
+
+// denies says whether an action that is no call here is taken away from a principal. Called with the lock held.
+func (w *World) denies(principal, action string) bool {
+	return slices.ContainsFunc(w.denials, func(d *denial) bool { return matchGlob(d.principal, principal) && matchGlob(d.action, action) })
+}
 
 func (w *World) denied(c *call) error {
 	action := c.service.name + ":" + c.op.name

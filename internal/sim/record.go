@@ -70,15 +70,14 @@ func (w *World) note(c *call, code string, unanswered bool) {
 }
 
 // record makes the CloudTrail record of a call, if it is a management event.
-// covered says whether a trail covered the call before it took effect.
-func (w *World) record(c *call, out any, failed *apiError, covered bool) {
+func (w *World) record(c *call, out any, failed *apiError) {
 	if c.op.effect != reads && c.op.effect != writes {
 		return
 	}
-	after := w.trails.cover(c.account, c.region)
+	after := w.trails.cover(c.recipient, c.region)
 	rec := Record{
-		Account: c.account, Region: c.region, ID: w.uuid(), Name: c.op.name, Source: c.service.source, Time: c.at,
-		ReadOnly: c.op.effect == reads, Bus: c.op.effect == writes && (covered || after && !w.opts.SilentStart) || c.op.effect == reads && w.readsReachBus(c.account, c.region),
+		Account: c.recipient, Region: c.region, ID: w.uuid(), Name: c.op.name, Source: c.service.source, Time: c.at,
+		ReadOnly: c.op.effect == reads, Bus: c.op.effect == writes && (c.covered || after && !w.opts.SilentStart) || c.op.effect == reads && w.readsReachBus(c.account, c.region),
 		user: c.caller.userName(), accessKey: c.caller.accessKey, resources: c.resources,
 	}
 	rec.Raw = c.rawRecord(rec, out, failed)

@@ -167,11 +167,16 @@ func (x *bucket) lets(c *call, action, key string) bool {
 	return own
 }
 
-// letsCloudTrailWrite says whether the policy lets CloudTrail read the ACL and write this trail's log files.
-func (x *bucket) letsCloudTrailWrite(t *trail) bool {
+// letsCloudTrailWrite says whether the policy lets CloudTrail read the ACL and write this trail's log files of a Region.
+// Those of an organization's trail lie below the organization's id; "" for others.
+func (x *bucket) letsCloudTrailWrite(t *trail, region, organization string) bool {
 	prefix := t.prefix
 	if prefix != "" {
 		prefix += "/"
+	}
+	prefix += "AWSLogs/"
+	if organization != "" {
+		prefix += organization + "/"
 	}
 	ask := func(action, key string) bool {
 		return x.policy.judge(policyRequest{
@@ -182,7 +187,7 @@ func (x *bucket) letsCloudTrailWrite(t *trail) bool {
 			},
 		}) == allowed
 	}
-	return ask("s3:GetBucketAcl", "") && ask("s3:PutObject", prefix+"AWSLogs/"+t.account+"/CloudTrail/"+t.home+"/log.json.gz")
+	return ask("s3:GetBucketAcl", "") && ask("s3:PutObject", prefix+t.account+"/CloudTrail/"+region+"/log.json.gz")
 }
 
 func noSuchBucket() error {
@@ -277,19 +282,35 @@ func (b *buckets) deletePolicy(c *call, x *bucket, _ string) (any, error) {
 
 // CloudTrailBucketPolicy is the policy that AWS documents for a log bucket of one trail.
 func CloudTrailBucketPolicy(bucket, trailARN string) string {
+	return bucketPolicy(bucket, trailARN, "")
+}
+
+// CloudTrailOrganizationBucketPolicy is the policy that AWS documents for a log bucket of an organization's trail.
+func CloudTrailOrganizationBucketPolicy(bucket, trailARN, organization string) string {
+	return bucketPolicy(bucket, trailARN, organization)
+}
+
+func bucketPolicy(bucket, trailARN, organization string) string {
 	part := strings.Split(trailARN, ":")
 	if len(part) < 6 {
 		return ""
 	}
 	type object = map[string]any
-	source := object{"aws:SourceArn": trailARN}
-	text, err := marshal(object{"Version": "2012-10-17", "Statement": []object{
-		{"Sid": "AWSCloudTrailAclCheck", "Effect": "Allow", "Principal": object{"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:GetBucketAcl",
-			"Resource": "arn:" + part[1] + ":s3:::" + bucket, "Condition": object{"StringEquals": source}},
-		{"Sid": "AWSCloudTrailWrite", "Effect": "Allow", "Principal": object{"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject",
-			"Resource":  "arn:" + part[1] + ":s3:::" + bucket + "/AWSLogs/" + part[4] + "/*",
-			"Condition": object{"StringEquals": object{"aws:SourceArn": trailARN, "s3:x-amz-acl": "bucket-owner-full-control"}}},
-	}})
+	service := object{"Service": "cloudtrail.amazonaws.com"}
+	write := func(sid, folder string) object {
+		return object{"Sid": sid, "Effect": "Allow", "Principal": service, "Action": "s3:PutObject",
+			"Resource":  "arn:" + part[1] + ":s3:::" + bucket + "/AWSLogs/" + folder + "/*",
+			"Condition": object{"StringEquals": object{"aws:SourceArn": trailARN, "s3:x-amz-acl": "bucket-owner-full-control"}}}
+	}
+	statements := []object{
+		{"Sid": "AWSCloudTrailAclCheck", "Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl",
+			"Resource": "arn:" + part[1] + ":s3:::" + bucket, "Condition": object{"StringEquals": object{"aws:SourceArn": trailARN}}},
+		write("AWSCloudTrailWrite", part[4]),
+	}
+	if organization != "" {
+		statements = append(statements, write("AWSCloudTrailOrganizationWrite", organization))
+	}
+	text, err := marshal(object{"Version": "2012-10-17", "Statement": statements})
 	if err != nil {
 		return ""
 	}

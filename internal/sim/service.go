@@ -17,6 +17,7 @@ func newServices(w *World) []*service {
 		newS3(w),
 		newSQS(w),
 		newSNS(w),
+		newKMS(w),
 		newEventBridge(w),
 	}
 }
@@ -95,16 +96,22 @@ type call struct {
 	service *service
 	op      operation
 	account string // of the caller
+	enabled bool   // the account has the Region enabled
 	region  string
 	caller  principal
+
+	recipient string // account whose record this is: the caller's, or the owner's of an organization trail
+	covered   bool   // a trail covered the recipient's event bus before the call took effect
 
 	params    any // requestParameters of the record; an operation may replace them
 	resources []recordResource
 }
 
 // arn makes the ARN of a resource of the caller's account in the call's Region.
-func (c *call) arn(service, resource string) string {
-	return "arn:" + partitionOf(c.region) + ":" + service + ":" + c.region + ":" + c.account + ":" + resource
+func (c *call) arn(service, resource string) string { return c.arnIn(c.account, service, resource) }
+
+func (c *call) arnIn(account, service, resource string) string {
+	return "arn:" + partitionOf(c.region) + ":" + service + ":" + c.region + ":" + account + ":" + resource
 }
 
 // wait lets other calls go on until ready says true, or d has passed, or the caller has gone; it returns what ready says then.

@@ -108,11 +108,16 @@ func (s *site) get(t *testing.T) types.Trail {
 	return *out.Trail
 }
 
-// topics makes these the only SNS topics that CloudTrail finds.
+// topics makes these the only SNS topics that CloudTrail finds, and lets it publish to them.
 func (s *site) topics(arns ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.topicExists = func(arn string) bool { return slices.Contains(arns, arn) }
+	s.topicLets = func(arn string, _ *trail) string {
+		if slices.Contains(arns, arn) {
+			return ""
+		}
+		return "NotFound"
+	}
 }
 
 func ctx(t *testing.T) context.Context {

@@ -14,7 +14,7 @@ import (
 func newSNS(w *World) *service {
 	t := &topics{world: w, byARN: map[string]*topic{}}
 	w.topics = t
-	w.topicExists = func(arn string) bool { return t.byARN[arn] != nil }
+	w.topicLets = t.letsCloudTrail
 	return &service{
 		name: "sns", source: "sns.amazonaws.com", protocol: query, namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
 		resource: func(c *call) string { return c.form.Get("TopicArn") }, params: paramsSNS, denial: "AuthorizationError",
@@ -156,6 +156,33 @@ func (t *topics) list(c *call, _ url.Values) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// letsCloudTrail is the error code that CloudTrail runs into when it publishes for a trail; "" when the topic takes it.
+func (t *topics) letsCloudTrail(arn string, x *trail) string {
+	to := t.byARN[arn]
+	if to == nil {
+		return "NotFound"
+	}
+	if to.policy.judge(policyRequest{
+		service: "cloudtrail.amazonaws.com", action: "sns:Publish", resource: arn,
+		context: map[string]string{
+			"aws:sourcearn": x.arn, "aws:sourceaccount": x.account, "aws:securetransport": "true",
+			"aws:principalisawsservice": "true", "aws:principalservicename": "cloudtrail.amazonaws.com",
+		},
+	}) != allowed {
+		return "AuthorizationError"
+	}
+	return ""
+}
+
+// CloudTrailTopicPolicy is the policy that AWS documents for the topic of a trail.
+func CloudTrailTopicPolicy(topicARN, trailARN string) string {
+	type object = map[string]any
+	return string(mustMarshal(object{"Version": "2012-10-17", "Statement": []object{{
+		"Sid": "AWSCloudTrailSNSPolicy", "Effect": "Allow", "Principal": object{"Service": "cloudtrail.amazonaws.com"},
+		"Action": "SNS:Publish", "Resource": topicARN, "Condition": object{"StringEquals": object{"aws:SourceArn": trailARN}},
+	}}}))
 }
 
 // set changes one attribute.

@@ -52,9 +52,11 @@ func (t *topics) publish(c *call, form url.Values) (any, error) {
 		return nil, err
 	}
 	if key := x.settings["KmsMasterKeyId"]; strings.HasPrefix(key, "arn:") {
-		switch k := t.world.keyByARN(key); {
+		switch k := t.world.keys.byARN(key); {
 		case k == nil:
 			return nil, fail("KMSNotFound", "Invalid keyId %s", key)
+		case !k.deletion.IsZero():
+			return nil, fail("KMSInvalidState", "%s is pending deletion.", key)
 		case k.disabled:
 			return nil, fail("KMSDisabled", "%s is disabled.", key)
 		}

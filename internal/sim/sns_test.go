@@ -438,8 +438,10 @@ func TestListAndTagTopics(t *testing.T) {
 func TestCloudTrailFindsTheTopicsOfTheWorld(t *testing.T) {
 	h := newHub(t, Options{})
 	h.stopped(t)
-	h.topic(t, "trail-notices", nil)
+	arn := h.topic(t, "trail-notices", nil)
 	wantCode(t, "InsufficientSnsTopicPolicyException", h.useTopic(t, "missing"))
+	wantCode(t, "InsufficientSnsTopicPolicyException", h.useTopic(t, "trail-notices"))
+	must(t)(h.sns.SetTopicAttributes(ctx(t), &sns.SetTopicAttributesInput{TopicArn: &arn, AttributeName: aws.String("Policy"), AttributeValue: aws.String(CloudTrailTopicPolicy(arn, mainARN))}))
 	wantCode(t, "", h.useTopic(t, "trail-notices"))
 }
 

@@ -74,7 +74,7 @@ func (t *trails) getInsights(c *call, in *trailNameInput) (any, error) {
 	if err := noEventDataStores(in.TrailName, in.EventDataStore); err != nil {
 		return nil, err
 	}
-	x, err := t.forRead(c, in.TrailName)
+	x, err := t.forDetail(c, in.TrailName)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (t *trails) getConfiguration(c *call, in *trailNameInput) (any, error) {
 	if err := noEventDataStores(in.TrailName, in.EventDataStore); err != nil {
 		return nil, err
 	}
-	x, err := t.forRead(c, in.TrailName)
+	x, err := t.forDetail(c, in.TrailName)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type describeInput struct {
 	IncludeShadowTrails *bool    `json:"includeShadowTrails"`
 }
 
-// describe lists the Region's trails and, unless told otherwise, the shadows of multi-Region trails. Unknown names are
+// describe lists the Region's trails and, unless told otherwise, the shadows of multi-Region trails and of the organization's. Unknown names are
 // just absent; a name means this Region, a trail at home elsewhere must be named by its ARN.
 func (t *trails) describe(c *call, in *describeInput) (any, error) {
 	shadows := in.IncludeShadowTrails == nil || *in.IncludeShadowTrails
@@ -46,7 +46,7 @@ func (t *trails) describe(c *call, in *describeInput) (any, error) {
 		wanted[arn] = true
 	}
 	list := []trailRecord{}
-	for _, x := range t.sorted(c.account) {
+	for _, x := range t.seenBy(c.account) {
 		if len(in.TrailNameList) > 0 {
 			if !wanted[x.arn] {
 				continue
@@ -54,7 +54,7 @@ func (t *trails) describe(c *call, in *describeInput) (any, error) {
 		} else if !x.visibleIn(c.region) {
 			continue
 		}
-		if x.home == c.region || shadows {
+		if x.home == c.region && x.account == c.account || shadows {
 			list = append(list, x.record())
 		}
 	}
@@ -65,14 +65,14 @@ func (t *trails) describe(c *call, in *describeInput) (any, error) {
 
 type listInput struct{ NextToken string }
 
-// list names the account's trails that are visible in the Region.
+// list names the trails that the account sees in the Region.
 func (t *trails) list(c *call, in *listInput) (any, error) {
 	type info struct{ TrailARN, Name, HomeRegion string }
 	out := struct {
 		Trails    []info
 		NextToken string `json:",omitempty"`
 	}{Trails: []info{}}
-	for _, x := range t.sorted(c.account) {
+	for _, x := range t.seenBy(c.account) {
 		if !x.visibleIn(c.region) || in.NextToken != "" && x.arn <= in.NextToken {
 			continue
 		}
@@ -91,6 +91,7 @@ type TrailView struct {
 
 	Bucket, Prefix, TopicARN, LogGroup, LogRole, KMSKey string
 	Global, MultiRegion, LogFileValidation              bool
+	Organization                                        bool
 
 	EventSelectors      string // JSON as in the API: basic ones, or the default
 	AdvancedSelectors   string // JSON, "null" without
@@ -98,7 +99,7 @@ type TrailView struct {
 	Tags                map[string]string
 	Logging             bool
 	Started, Stopped    time.Time // zero: never
-	LatestDelivery      time.Time
+	LatestDelivery      time.Time // of the home Region
 	LatestDeliveryError string
 	RecordsChanges      bool // logging, and its selectors include management events that change something
 }
@@ -107,11 +108,11 @@ type TrailView struct {
 func (w *World) Trail(arn string) (TrailView, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.trails.catchUp()
 	x := w.trails.byARN[arn]
 	if x == nil {
 		return TrailView{}, false
 	}
+	w.trails.catchUp(x)
 	return x.view(), true
 }
 
@@ -119,7 +120,7 @@ func (w *World) Trail(arn string) (TrailView, bool) {
 func (w *World) Trails() []TrailView {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.trails.catchUp()
+	w.trails.catchUpAll()
 	var all []TrailView
 	for _, arn := range slices.Sorted(maps.Keys(w.trails.byARN)) {
 		all = append(all, w.trails.byARN[arn].view())
@@ -128,13 +129,14 @@ func (w *World) Trails() []TrailView {
 }
 
 func (x *trail) view() TrailView {
+	at := x.arrivalsIn(x.home)
 	v := TrailView{
 		ARN: x.arn, Name: x.name, Account: x.account, HomeRegion: x.home,
 		Bucket: x.bucket, Prefix: x.prefix, TopicARN: x.topicARN, LogGroup: x.logGroup, LogRole: x.logRole, KMSKey: x.kmsKey,
-		Global: x.global, MultiRegion: x.multiRegion, LogFileValidation: x.validation,
+		Global: x.global, MultiRegion: x.multiRegion, LogFileValidation: x.validation, Organization: x.organization,
 		EventSelectors: asJSON(x.effectiveSelectors()), AdvancedSelectors: asJSON(x.advanced),
 		Tags: map[string]string{}, Logging: x.logging, Started: x.started, Stopped: x.stopped,
-		LatestDelivery: x.delivered, LatestDeliveryError: x.deliveryError, RecordsChanges: x.logging && x.selectsChanges(),
+		LatestDelivery: at.delivered, LatestDeliveryError: at.deliveryError, RecordsChanges: x.logging && x.selectsChanges(),
 	}
 	for _, i := range x.insights {
 		v.InsightTypes = append(v.InsightTypes, i.InsightType)

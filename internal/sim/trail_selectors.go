@@ -93,9 +93,22 @@ func (x *trail) selectsData() bool {
 
 // cover says whether the event bus of this account and Region gets the management events that change something:
 // only while some trail logs them there.
-func (t *trails) cover(account, region string) bool {
-	for _, x := range t.byARN {
-		if x.account == account && x.visibleIn(region) && x.logging && x.selectsChanges() {
+func (t *trails) cover(account, region string) bool { return t.logs(account, region, false) }
+
+// logs says whether some trail logs management events of this kind in the account and Region. Whether the organization's
+// trail counts in a member account is for Options to say.
+func (t *trails) logs(account, region string, readOnly bool) bool {
+	for _, x := range t.byAccount[account] {
+		if x.visibleIn(region) && x.logging && x.selects(readOnly) {
+			return true
+		}
+	}
+	o := t.world.organizationOf(account)
+	if o == nil || o.Management == account || !t.world.opts.OrganizationCover {
+		return false
+	}
+	for _, x := range t.byAccount[o.Management] {
+		if x.organization && x.visibleIn(region) && x.logging && x.selects(readOnly) {
 			return true
 		}
 	}
@@ -163,7 +176,7 @@ func (t *trails) putSelectors(c *call, in *putSelectorsInput) (any, error) {
 }
 
 func (t *trails) getSelectors(c *call, in *trailNameInput) (any, error) {
-	x, err := t.forRead(c, in.TrailName)
+	x, err := t.forDetail(c, in.TrailName)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -17,6 +16,7 @@ type settings struct {
 	validation          bool
 	logGroup, logRole   string
 	kmsKey              string // ARN
+	organization        bool   // covers all accounts of the owner's organization
 }
 
 type createInput struct {
@@ -47,7 +47,7 @@ func (x *trail) description() trailDescription {
 	return trailDescription{
 		Name: x.name, S3BucketName: x.bucket, S3KeyPrefix: x.prefix, SnsTopicName: x.topic, SnsTopicARN: x.topicARN,
 		IncludeGlobalServiceEvents: x.global, IsMultiRegionTrail: x.multiRegion, TrailARN: x.arn, LogFileValidationEnabled: x.validation,
-		CloudWatchLogsLogGroupArn: x.logGroup, CloudWatchLogsRoleArn: x.logRole, KmsKeyId: x.kmsKey,
+		CloudWatchLogsLogGroupArn: x.logGroup, CloudWatchLogsRoleArn: x.logRole, KmsKeyId: x.kmsKey, IsOrganizationTrail: x.organization,
 	}
 }
 
@@ -57,18 +57,28 @@ func (t *trails) create(c *call, in *createInput) (any, error) {
 	if err := checkTrailName(in.Name); err != nil {
 		return nil, err
 	}
-	x := &trail{name: in.Name, arn: c.arn("cloudtrail", "trail/"+in.Name), account: c.account, home: c.region}
+	x := &trail{name: in.Name, account: t.ownerOfNew(c, in.IsOrganizationTrail), home: c.region}
+	x.arn = c.arnIn(x.account, "cloudtrail", "trail/"+in.Name)
+	if in.IsOrganizationTrail {
+		if err := t.checkOrganization(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.onBehalf(c, x.account); err != nil {
+		return nil, err
+	}
 	if t.byARN[x.arn] != nil {
-		return nil, fail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, c.account)
+		return nil, fail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, x.account)
 	}
 	x.settings = settings{
 		bucket: in.S3BucketName, prefix: in.S3KeyPrefix, topic: in.SnsTopicName, logGroup: in.CloudWatchLogsLogGroupArn, logRole: in.CloudWatchLogsRoleArn,
 		kmsKey: in.KmsKeyId, global: in.IncludeGlobalServiceEvents == nil || *in.IncludeGlobalServiceEvents, multiRegion: in.IsMultiRegionTrail, validation: in.EnableLogFileValidation,
+		organization: in.IsOrganizationTrail,
 	}
-	if err := t.quota(c, x); err != nil {
+	if err := t.quota(x); err != nil {
 		return nil, err
 	}
-	if err := t.check(c, x, in.IsOrganizationTrail); err != nil {
+	if err := t.check(c, x); err != nil {
 		return nil, err
 	}
 	tags, err := withTags(nil, in.TagsList)
@@ -76,26 +86,26 @@ func (t *trails) create(c *call, in *createInput) (any, error) {
 		return nil, err
 	}
 	x.tags = tags
-	t.byARN[x.arn] = x
+	t.add(x)
 	t.changed(c, x.arn)
 	return x.description(), nil
 }
 
-// quota: a multi-Region trail counts in every Region.
-func (t *trails) quota(c *call, x *trail) error {
+// quota: a multi-Region trail counts in every Region, the organization's in the management account only.
+func (t *trails) quota(x *trail) error {
 	regions := []string{x.home}
 	if x.multiRegion {
-		regions = t.world.opts.Regions
+		regions = t.world.accountLocked(x.account).regions
 	}
 	for _, r := range regions {
 		n := 0
-		for _, other := range t.sorted(c.account) {
+		for _, other := range t.byAccount[x.account] {
 			if other.visibleIn(r) {
 				n++
 			}
 		}
 		if n >= trailsPerRegion {
-			return fail("MaximumNumberOfTrailsExceededException", "User: %s already has %d trails in %s.", c.account, n, r)
+			return fail("MaximumNumberOfTrailsExceededException", "User: %s already has %d trails in %s.", x.account, n, r)
 		}
 	}
 	return nil
@@ -130,14 +140,21 @@ func (t *trails) update(c *call, in *updateInput) (any, error) {
 	set(&next.kmsKey, in.KmsKeyId)
 	set(&next.multiRegion, in.IsMultiRegionTrail)
 	set(&next.validation, in.EnableLogFileValidation)
+	set(&next.organization, in.IsOrganizationTrail)
 	if next.multiRegion != x.multiRegion {
 		next.global = next.multiRegion // AWS switches them together, unless told otherwise
 	}
 	set(&next.global, in.IncludeGlobalServiceEvents)
-	if err := t.check(c, &next, in.IsOrganizationTrail != nil && *in.IsOrganizationTrail); err != nil {
+	if in.IsOrganizationTrail != nil {
+		if err := t.convert(c, x, next.organization); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.check(c, &next); err != nil {
 		return nil, err
 	}
 	x.settings = next.settings
+	t.spread(x)
 	t.changed(c, x.arn)
 	return x.description(), nil
 }
@@ -153,17 +170,14 @@ func (t *trails) delete(c *call, in *nameInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(t.byARN, x.arn)
+	t.remove(x)
 	t.changed(c, x.arn)
 	return nil, nil
 }
 
 // check validates a trail's whole configuration and what it depends on, as CreateTrail and UpdateTrail do, and completes
 // the topic's and the key's ARN.
-func (t *trails) check(c *call, x *trail, organization bool) error {
-	if organization {
-		return fail("OrganizationsNotInUseException", "Your account is not a member of an organization.")
-	}
+func (t *trails) check(c *call, x *trail) error {
 	if x.multiRegion && !x.global {
 		return fail("InvalidParameterCombinationException", "Multi-Region trail must include global service events.")
 	}
@@ -191,7 +205,7 @@ func (t *trails) checkBucket(x *trail) (*bucket, error) {
 	if b == nil {
 		return nil, fail("S3BucketDoesNotExistException", "S3 bucket %s does not exist!", x.bucket)
 	}
-	if !b.letsCloudTrailWrite(x) {
+	if !b.letsCloudTrailWrite(x, x.home, t.organizationID(x)) {
 		return nil, fail("InsufficientS3BucketPolicyException", "Incorrect S3 bucket policy is detected for bucket: %s", x.bucket)
 	}
 	return b, nil
@@ -211,70 +225,53 @@ func (t *trails) checkTopic(c *call, x *trail) error {
 	if !strings.HasPrefix(arn, "arn:") {
 		arn = c.arn("sns", x.topic)
 	}
-	if t.world.topicExists != nil && !t.world.topicExists(arn) {
+	if t.world.topicLets(arn, x) != "" {
 		return fail("InsufficientSnsTopicPolicyException", "SNS Topic does not exist or the topic policy is incorrect!")
 	}
 	x.topicARN = arn
 	return nil
 }
 
-var (
-	logGroupARN = regexp.MustCompile(`^arn:aws[a-z-]*:logs:([a-z0-9-]+):([0-9]{12}):log-group:[A-Za-z0-9_/.#-]{1,512}:(\*|log-stream:.*)$`)
-	logRoleARN  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$`)
-)
+var logGroupARN = regexp.MustCompile(`^(arn:aws[a-z-]*:logs:([a-z0-9-]+):([0-9]{12}):log-group:[A-Za-z0-9_/.#-]{1,512}):(\*|log-stream:.*)$`)
 
-// checkLogGroup checks form only: this world has no CloudWatch Logs.
+// checkLogGroup: the group must exist in the trail's Region, in an account that may change the trail, and CloudTrail must be
+// able to assume the role.
 func (t *trails) checkLogGroup(c *call, x *trail) error {
 	if x.logGroup == "" && x.logRole == "" {
 		return nil
 	}
 	part := logGroupARN.FindStringSubmatch(x.logGroup)
-	if part == nil || part[1] != c.region || part[2] != c.account {
+	o := t.world.organizationOf(x.account)
+	if part == nil || part[2] != c.region || part[3] != x.account && (o == nil || !o.manages(part[3])) || !t.world.logs.groups[part[1]] {
 		return fail("InvalidCloudWatchLogsLogGroupArnException", "CloudTrail cannot validate the specified log group ARN.")
 	}
-	if !logRoleARN.MatchString(x.logRole) {
+	r := t.world.logs.roles[x.logRole]
+	switch {
+	case r == nil:
 		return fail("InvalidCloudWatchLogsRoleArnException", "The supplied CloudWatch Logs role ARN is invalid.")
+	case r.broken || c.at.Before(r.usable):
+		return fail("InvalidCloudWatchLogsRoleArnException", "Access denied. Check the permissions for your role.")
 	}
 	return nil
 }
 
-var (
-	keyID  = regexp.MustCompile(`^(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-	keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):([0-9]{12}):(key/.+|alias/.+)$`)
-)
-
-// checkKey completes a key id to its ARN. The key must be known, enabled, and in the bucket's Region.
+// checkKey completes whatever names the key to its ARN. The key must be known, usable, and in the bucket's Region.
 func (t *trails) checkKey(c *call, x *trail, b *bucket) error {
 	if x.kmsKey == "" {
 		return nil
 	}
-	arn := x.kmsKey
-	if keyID.MatchString(arn) {
-		arn = fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", partitionOf(b.region), b.region, c.account, arn)
-	}
-	part := keyARN.FindStringSubmatch(arn)
-	if part == nil && !strings.HasPrefix(arn, "alias/") {
+	if !keyName.MatchString(x.kmsKey) {
 		return fail("InvalidKmsKeyIdException", "KMS key ID %s is not valid.", x.kmsKey)
 	}
-	var k *kmsKey
-	if part != nil && part[1] == b.region {
-		k = t.world.keyByARN(arn)
-	}
-	if k == nil {
+	k := t.world.keys.named(c.account, b.region, x.kmsKey)
+	switch {
+	case k == nil || k.region != b.region:
 		return fail("KmsKeyNotFoundException", "KMS key %s does not exist, or is not in the Region of the S3 bucket.", x.kmsKey)
+	case !k.deletion.IsZero():
+		return fail("KmsException", "KMS key %s is pending deletion.", k.arn)
+	case k.disabled:
+		return fail("KmsException", "KMS key %s is disabled.", k.arn)
 	}
-	if k.disabled {
-		return fail("KmsException", "KMS key %s is disabled.", arn)
-	}
-	x.kmsKey = arn
-	return nil
-}
-
-func (w *World) keyByARN(arn string) *kmsKey {
-	for _, a := range w.accounts {
-		if k := a.keys[arn]; k != nil {
-			return k
-		}
-	}
+	x.kmsKey = k.arn
 	return nil
 }

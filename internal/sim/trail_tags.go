@@ -19,6 +19,9 @@ type tagsInput struct {
 
 func (t *trails) addTags(c *call, in *tagsInput) (any, error) {
 	x, err := t.forTags(c, in.ResourceId)
+	if err == nil {
+		err = t.onBehalf(c, x.account)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +36,9 @@ func (t *trails) addTags(c *call, in *tagsInput) (any, error) {
 
 func (t *trails) removeTags(c *call, in *tagsInput) (any, error) {
 	x, err := t.forTags(c, in.ResourceId)
+	if err == nil {
+		err = t.onBehalf(c, x.account)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +67,9 @@ func (t *trails) listTags(c *call, in *struct {
 	list := []resourceTags{}
 	for _, arn := range in.ResourceIdList {
 		x, err := t.forTags(c, arn)
+		if err == nil && x.account != c.account && !t.world.organizationOf(c.account).manages(c.account) {
+			err = wrongAccount(c)
+		}
 		if err != nil {
 			return nil, err
 		}

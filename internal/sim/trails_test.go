@@ -15,6 +15,7 @@ import (
 func TestCreateTrail(t *testing.T) {
 	key := "arn:aws:kms:eu-central-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000001"
 	group, role := "arn:aws:logs:eu-central-1:111122223333:log-group:trail:*", "arn:aws:iam::111122223333:role/trail-to-logs"
+	without := strings.TrimSuffix(group, ":*")
 	tests := []struct {
 		name string
 		in   cloudtrail.CreateTrailInput
@@ -43,6 +44,9 @@ func TestCreateTrail(t *testing.T) {
 		{"key in another Region than the bucket", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), KmsKeyId: aws.String(strings.Replace(key, home, away, 1))}, "KmsKeyNotFoundException"},
 		{"key id without sense", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), KmsKeyId: aws.String("my key")}, "InvalidKmsKeyIdException"},
 		{"log group and role", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &group, CloudWatchLogsRoleArn: &role}, ""},
+		{"unknown log group", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: aws.String(strings.Replace(group, "trail", "other", 1)), CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
+		{"unknown role", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &group, CloudWatchLogsRoleArn: aws.String(role + "2")}, "InvalidCloudWatchLogsRoleArnException"},
+		{"log group ARN without its end", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &without, CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
 		{"log group without role", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: &group}, "InvalidCloudWatchLogsRoleArnException"},
 		{"role without log group", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
 		{"log group of another Region", cloudtrail.CreateTrailInput{Name: aws.String("abc"), S3BucketName: aws.String("logs"), CloudWatchLogsLogGroupArn: aws.String(strings.Replace(group, home, away, 1)), CloudWatchLogsRoleArn: &role}, "InvalidCloudWatchLogsLogGroupArnException"},
@@ -55,6 +59,9 @@ func TestCreateTrail(t *testing.T) {
 			s := newSite(t, Options{})
 			s.bucketFor(t, "logs")
 			s.Account(account).Key(home, "0a1b2c3d-0000-4000-8000-000000000001")
+			s.Account(account).LogGroup(home, "trail")
+			s.Account(account).LogGroup(away, "trail")
+			s.Account(account).LogRole("trail-to-logs")
 			s.Account(account).Key(away, "0a1b2c3d-0000-4000-8000-000000000001")
 			must(t)(s.objects.CreateBucket(ctx(t), &s3.CreateBucketInput{Bucket: aws.String("bare"), CreateBucketConfiguration: inRegion(home)}))
 			_, err := s.trail.CreateTrail(ctx(t), &tt.in)
@@ -119,6 +126,8 @@ func TestUpdateTrail(t *testing.T) {
 			s := newSite(t, Options{})
 			s.stopped(t)
 			s.topics("arn:aws:sns:eu-central-1:111122223333:news")
+			s.Account(account).LogGroup(home, "trail")
+			s.Account(account).LogRole("trail-to-logs")
 			s.Account(account).Key(home, "k1")
 			s.Account(account).DisableKey(s.Account(account).Key(home, "off"))
 			want := s.get(t)

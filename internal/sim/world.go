@@ -29,7 +29,7 @@ package sim
 // w.schedule(at, func): that func runs WITHOUT the lock, inside Advance, Settle, Deliver or Run; it locks for itself. Long polls use
 // c.wait. Ids come from w.uuid() and w.token(n), time from w.now(), ARNs from c.arn("sns", name). CloudTrail records
 // offered to the bus arrive at w.bus, a func field that the EventBridge service sets: func(rec Record), called without the
-// lock when the record is due. SNS sets w.topicExists so that CreateTrail can check SnsTopicName.
+// lock when the record is due. SNS sets w.topicLets so that CreateTrail can check SnsTopicName.
 
 import (
 	"container/heap"
@@ -48,7 +48,7 @@ type Options struct {
 
 	DefaultAccount string   // the account of unknown access keys; default 111122223333
 	Partition      string   // of users and roles; default aws
-	Regions        []string // enabled Regions; default: the seventeen that every account has
+	Regions        []string // enabled Regions of new accounts; default: the seventeen that every account has
 
 	EventDelayMin time.Duration // until a record is on the event bus; defaults 1 s to 9 s
 	EventDelayMax time.Duration
@@ -56,10 +56,14 @@ type Options struct {
 	EventCopies   float64 // share of records that reach the bus twice
 	SilentStart   bool    // the call that begins coverage of the bus (StartLogging) is not itself delivered
 
+	OrganizationCover bool // an organization trail lets records onto the bus in member accounts too (AWS does not say)
+
 	HistoryDelay time.Duration // until a record shows in Event history
 
 	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
 	Quotas  bool          // token buckets of the CloudTrail API
+
+	RolePropagation time.Duration // until CloudTrail can assume a new LogRole
 
 	ConfirmedEmail bool // e-mail subscriptions need no confirmation
 
@@ -88,13 +92,18 @@ type World struct {
 	calls      []Call
 	records    []Record
 
-	trails      *trails
-	buckets     *buckets
-	queues      *queues
-	topics      *topics
-	functions   *functions            // Lambda, which has no API here
-	bus         func(Record)          // set by EventBridge; called without the lock
-	topicExists func(arn string) bool // set by SNS; called with the lock
+	organizations []*Organization
+
+	trails    *trails
+	buckets   *buckets
+	keys      *keys
+	logs      *logs
+	queues    *queues
+	topics    *topics
+	functions *functions   // Lambda, which has no API here
+	bus       func(Record) // set by EventBridge; called without the lock
+
+	topicLets func(arn string, x *trail) string // set by SNS: "", or the error that CloudTrail runs into; called with the lock
 
 	readsReachBus func(account, region string) bool // set by EventBridge; called with the lock
 }
@@ -128,6 +137,7 @@ func New(o Options) *World {
 		principals: map[string]principal{},
 		quotas:     map[quotaKey]*bucketOfTokens{},
 	}
+	w.logs = &logs{groups: map[string]bool{}, roles: map[string]*logRole{}}
 	w.services = newServices(w)
 	return w
 }
