@@ -39,8 +39,10 @@ dist/trailwarden-lambda-%.zip: FORCE
 		-o dist/$*/bootstrap ./cmd/trailwarden-lambda
 	@go run ./tools/lambdazip $@ dist/$*/bootstrap
 
-bench: ## run the benchmarks
-	@go test -run '^$$' -bench . -benchmem ./...
+bench: ## run the benchmarks, and measure how fast the Lambda function reacts
+	@go test -run '^$$' -bench . -benchmem ./... | grep -v 'no test files'
+	@CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/bench/bootstrap ./cmd/trailwarden-lambda
+	@go run ./tools/reaction -bootstrap dist/bench/bootstrap
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@for p in $$(go list ./...); do \
