@@ -156,8 +156,10 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	}
 	report := archive.NewReport(known, f.query)
 	if !interrupted && !f.noActivity {
-		runErr = s.Activity(c.Context(), from, &report)
-		interrupted = c.Context().Err() != nil
+		err := s.Activity(c.Context(), from, &report)
+		if interrupted = c.Context().Err() != nil; err != nil && !interrupted {
+			return fmt.Errorf("scan around blind windows: %w", err)
+		}
 	}
 	if err := a.write(c, scanResult(a, report, interrupted)); err != nil {
 		return err

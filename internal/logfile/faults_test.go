@@ -3,6 +3,7 @@ package logfile
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"runtime"
@@ -147,5 +148,39 @@ func TestBomb(t *testing.T) {
 	_, sum := scanned(t, bomb, cloudTrailOnly)
 	if len(sum.Faults) != 1 || sum.Faults[0].Kind != Bomb || sum.Unpacked > bombThreshold+2*windowSize {
 		t.Errorf("%d bytes unpacked of a file of %d: %v", sum.Unpacked, len(bomb), sum.Faults)
+	}
+}
+
+// TestHash: what digest files hash is the first gzip member; what follows is said.
+func TestHash(t *testing.T) {
+	text := file(put, stop)
+	whole := zip(t, text)
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)-6] ^= 1 // the checksum
+	for _, c := range []struct {
+		name     string
+		data     []byte
+		same     bool
+		appended bool
+		fault    string
+	}{
+		{"whole", whole, true, false, ""},
+		{"plain", []byte(text), true, false, ""},
+		{"second member", append(bytes.Clone(whole), zip(t, "x")...), true, true, ""},
+		{"text behind", append(bytes.Clone(whole), 'x'), true, true, ""},
+		{"other", zip(t, text+" "), false, false, ""},
+		{"cut", whole[:len(whole)/2], false, false, Truncated},
+		{"damaged", damaged, true, false, Corrupt},
+		{"empty", nil, false, false, NotLog},
+	} {
+		var r Reader
+		h, err := r.Hash(t.Context(), bytes.NewReader(c.data), int64(len(c.data)))
+		fault := ""
+		if h.Fault != nil {
+			fault = h.Fault.Kind
+		}
+		if err != nil || (h.Sum == sha256.Sum256([]byte(text))) != c.same || h.Appended != c.appended || fault != c.fault {
+			t.Errorf("%s: %+v, %v", c.name, h, err)
+		}
 	}
 }

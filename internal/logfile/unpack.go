@@ -27,6 +27,7 @@ type unpacker struct {
 	gzip    *gzip.Reader
 	zstd    *zstd.Decoder
 	inGzip  bool
+	first   bool // what follows the first member is not read
 	members int
 	second  int64 // where the text of the second member begins
 	size    int64 // what the file will unpack to, as far as can be told
@@ -145,7 +146,7 @@ func (u *unpacker) next() error {
 	switch {
 	case len(head) == 0 && err == io.EOF:
 		return io.EOF
-	case !bytes.Equal(head, gzipMagic):
+	case u.first && len(head) > 0, !bytes.Equal(head, gzipMagic):
 		return &Fault{Kind: Appended, Text: "bytes that are no gzip follow the gzip member that CloudTrail wrote"}
 	}
 	if err := u.gzip.Reset(u.packedR); err != nil {
