@@ -61,6 +61,21 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
+// Suggest is the hint for a word that is none of the known ones: the one that was meant, or after a few words
+// of introduction all of them.
+func Suggest(word, introduction string, known []string) string {
+	near := Nearest(word, known)
+	for _, k := range known {
+		if near == "" && len(word) > 2 && (strings.HasPrefix(k, word) || strings.HasSuffix(k, "_"+word)) {
+			near = k
+		}
+	}
+	if near == "" {
+		return introduction + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf("did you mean %q?", near)
+}
+
 // distance counts the edits from a to b: insert, delete, replace, or swap two neighbours.
 func distance(a, b string) int {
 	// Nobody means a word of such a length, and the work is len(a) times len(b).
