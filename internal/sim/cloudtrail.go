@@ -36,6 +36,7 @@ func newCloudTrail(w *World) *service {
 			jsonOp("RemoveTags", writes, t.removeTags),
 			jsonOp("ListTags", reads, t.listTags),
 			jsonOp("LookupEvents", reads, w.lookupEvents),
+			jsonOp("ListPublicKeys", reads, w.publicKeys),
 		},
 	}
 }

@@ -87,6 +87,14 @@ func (w *World) record(c *call, out any, failed *apiError) {
 	}
 }
 
+// BreakBus keeps all records from the event bus, those under way too, until it is called with false. Event history goes on, and
+// so do schedules and events of other sources.
+func (w *World) BreakBus(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busBroken = on
+}
+
 // publish sends a record on its way to the event bus of its account and Region.
 func (w *World) publish(rec Record) {
 	copies := 1
@@ -95,12 +103,13 @@ func (w *World) publish(rec Record) {
 	} else if w.opts.EventCopies > 0 && w.random.Float64() < w.opts.EventCopies {
 		copies = 2
 	}
+	broken := w.busBroken
 	for range copies {
 		w.schedule(w.now().Add(w.between(w.opts.EventDelayMin, w.opts.EventDelayMax)), func() {
 			w.mu.Lock()
-			bus := w.bus
+			bus, lost := w.bus, broken || w.busBroken
 			w.mu.Unlock()
-			if bus != nil {
+			if bus != nil && !lost {
 				bus(rec)
 			}
 		})

@@ -26,6 +26,9 @@ func (t *trails) putInsights(c *call, in *putInsightsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.InsightsDestination != "" {
+		return nil, fail("InvalidParameterCombinationException", "InsightsDestination is for event data stores only.")
+	}
 	list := []insightSelector{}
 	for _, s := range in.InsightSelectors {
 		if err := x.checkInsight(&s); err != nil {

@@ -49,11 +49,13 @@ func (t *trails) removeTags(c *call, in *tagsInput) (any, error) {
 	return nil, nil
 }
 
-// listTags is not paginated here: all of at most 20 trails go on one page.
-func (t *trails) listTags(c *call, in *struct {
+type listTagsInput struct {
 	ResourceIdList []string
 	NextToken      string
-}) (any, error) {
+}
+
+// listTags is not paginated here: all of at most 20 trails go on one page.
+func (t *trails) listTags(c *call, in *listTagsInput) (any, error) {
 	type resourceTags struct {
 		ResourceId string
 		TagsList   []tag

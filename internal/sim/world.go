@@ -7,10 +7,11 @@
 package sim
 
 // What is simpler than AWS: no signatures, no identity policies (everybody may do everything in his account, minus World.Deny),
-// no role trust policies, no organizations, no event data stores, no CloudWatch Logs (log group and role are checked by form),
-// key policies are not evaluated, log files are not written (only their times are kept), a multi-Region trail has one delivery
-// status for all Regions, buckets are addressed by path only, policy conditions with numbers and dates are refused when put,
-// and a denied action has the name of the operation (s3:HeadBucket).
+// no role trust policies, no event data stores, no API of AWS Organizations and CloudWatch Logs (an Organization, Account.LogGroup
+// and Account.LogRole stand for what trails refer to), an organization's trail is in all accounts at once (AWS: up to 24 h),
+// keys are made by Account.Key only and their policies are not evaluated, log files are not written (only their times are kept),
+// buckets are addressed by path only, policy conditions with numbers and dates are refused when put, and a denied action has the
+// name of the operation (s3:HeadBucket).
 
 // How a service plugs in: one constructor `func newXxx(w *World) *service` per service, listed in newServices (service.go).
 // It names the service as the SigV4 scope does, its protocol, and its operations; state lives in a struct of its own that
@@ -92,6 +93,9 @@ type World struct {
 	calls      []Call
 	records    []Record
 
+	busBroken  bool
+	digestKeys map[string]*digestKey // by Region
+
 	organizations []*Organization
 
 	trails    *trails
@@ -136,6 +140,7 @@ func New(o Options) *World {
 		accounts:   map[string]*Account{},
 		principals: map[string]principal{},
 		quotas:     map[quotaKey]*bucketOfTokens{},
+		digestKeys: map[string]*digestKey{},
 	}
 	w.logs = &logs{groups: map[string]bool{}, roles: map[string]*logRole{}}
 	w.services = newServices(w)
