@@ -55,6 +55,7 @@ func newRoot(a *app) *cobra.Command {
 		handleCommand(a),
 		simulateCommand(a),
 		scanCommand(a),
+		verifyCommand(a),
 		configCommand(a),
 		completionCommand(a),
 		versionCommand(a),

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/trailwarden/trailwarden/internal/archive"
+	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
@@ -25,16 +26,17 @@ type scanFlags struct {
 	resume     string
 	workers    int
 	noActivity bool
+	aws        cloud.Options
 }
 
 func scanCommand(a *app) *cobra.Command {
 	var f scanFlags
 	c := &cobra.Command{
-		Use:   "scan PATH...",
+		Use:   "scan PATH|s3://BUCKET/PREFIX...",
 		Short: "Search log archives for tampering and for times in which nothing was recorded",
 		Long: `Reads CloudTrail log files and tells who stopped, deleted or changed trails, when nothing was recorded and how sure
-that is, and who did what in the hours around. PATH is a file, a folder, a pattern, a tar archive, or - for standard input;
-files are gzip, zstd or plain; log files as CloudTrail writes them, JSON lines, or any other form that ` + "`handle`" + ` reads.
+that is, and who did what in the hours around. PATH is a file, a folder, a pattern, a tar archive, a prefix of a bucket, or - for
+standard input; files are gzip, zstd or plain; log files as CloudTrail writes them, JSON lines, or any other form that ` + "`handle`" + ` reads.
 
 Blind windows come from StopLogging, DeleteTrail and StartLogging records, and from gaps in the files that were delivered:
 their names say when. A gap alone is a weak sign, since a quiet hour looks the same; digest files, other Regions and records
@@ -46,7 +48,7 @@ what it knows and the command that goes on from there.
 Exit codes: 3 there are findings of --fail-on or above, or blind windows that are more than likely; 5 a file could not be read
 as a whole; 130 interrupted.`,
 		Example: `  trailwarden scan AWSLogs/
-  aws s3 sync s3://my-trail-bucket/AWSLogs/ AWSLogs/ && trailwarden scan AWSLogs/ -o html --out report.html
+  trailwarden scan s3://my-trail-bucket/AWSLogs/111122223333/CloudTrail/ --from 2026-01-01 -o html --out report.html
   trailwarden scan AWSLogs/ --from 2026-01-01 --to 2026-02-01 --severity high -o json
   trailwarden scan AWSLogs/ --principal mallory --rule trail.stop
   zcat log.json.gz | trailwarden scan - -o jsonl`,
@@ -67,7 +69,9 @@ as a whole; 130 interrupted.`,
 	flags.StringVar(&f.severity, "severity", "", "Only findings of this `severity` or above")
 	flags.StringVar(&f.failOn, "fail-on", string(incident.Low), "Exit with 3 from this `severity` on, or never")
 	flags.StringVar(&f.resume, "resume", "", "Keep this progress `file`, and go on from it where there is one")
-	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "Files to read at the same time")
+	flags.IntVar(&f.workers, "workers", 0, "Files to read at the same time (default: one for each processor; 16 from S3)")
+	flags.StringVar(&f.aws.Profile, "profile", "", "AWS `profile` to use for s3://")
+	flags.StringVar(&f.aws.Endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
 	flags.BoolVar(&f.noActivity, "no-activity", false, "Leave out who did what around blind windows: files around them are then read once only")
 	var names []string
 	for _, s := range incident.Severities {
@@ -96,16 +100,18 @@ func (f *scanFlags) check(c *cobra.Command, args []string) error {
 	if region := c.Flags().Lookup("region"); region != nil && region.Changed {
 		f.query.Regions = strings.Split(region.Value.String(), ",")
 	}
-	for _, arg := range args {
-		if strings.HasPrefix(arg, "s3://") {
-			return usage("copy it first: aws s3 sync "+arg+" FOLDER", "scan reads local files, and got %q", arg)
-		}
-	}
 	if slices.Contains(args, "-") && f.resume != "" {
 		return usage("leave --resume out", "standard input cannot be read again")
 	}
-	if f.workers < 1 || f.workers > 256 {
+	if f.workers < 0 || f.workers > 256 {
 		return usage("use a number from 1 to 256", "--workers is %d", f.workers)
+	}
+	remote := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "s3://") })
+	switch {
+	case f.workers == 0 && remote:
+		f.workers = 16
+	case f.workers == 0:
+		f.workers = runtime.GOMAXPROCS(0)
 	}
 	return nil
 }
@@ -127,12 +133,12 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	if err := f.check(c, args); err != nil {
 		return err
 	}
-	from := archive.Paths{Args: args, Stdin: a.stdin}
 	if slices.Contains(args, "-") && terminal(a.stdin) {
 		return usage("pipe records in, or name a file", "scan: standard input is a terminal")
 	}
-	if err := from.Check(); err != nil {
-		return usage("name files or folders that are there", "%w", err)
+	from, err := a.sources(c.Context(), args, f)
+	if err != nil {
+		return err
 	}
 	progress, err := openProgress(f.resume, args, f.query.From)
 	if err != nil {
@@ -144,7 +150,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 		Workers: f.workers, Since: f.query.From, Meter: &meter,
 		From: progress.Checkpoint, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
 	}
-	bar := a.progressBar(c.Context(), &meter, from)
+	bar := a.progressBar(c.Context(), &meter, from, !slices.Contains(args, "-"))
 	known, runErr := s.Run(c.Context(), from)
 	bar.end()
 	if errors.Is(runErr, archive.ErrMoved) {
@@ -181,6 +187,31 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 		return err
 	}
 	return scanOutcome(report, f.failOn)
+}
+
+// sources makes a Source of the arguments.
+func (a *app) sources(ctx context.Context, args []string, f scanFlags) (archive.Source, error) {
+	var all places
+	var store *s3Store
+	for _, arg := range args {
+		bucket, prefix, remote := s3Path(arg)
+		if !remote {
+			local := archive.Paths{Args: []string{arg}, Stdin: a.stdin}
+			if err := local.Check(); err != nil {
+				return nil, usage("name files or folders that are there", "%w", err)
+			}
+			all = append(all, local)
+			continue
+		}
+		if store == nil {
+			var err error
+			if store, err = newS3Store(ctx, f.aws, f.workers); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, archive.Bucket{Store: store, Name: bucket, Prefix: prefix})
+	}
+	return all, nil
 }
 
 // scanOutcome is the exit code of a scan that went to its end.
@@ -249,7 +280,7 @@ type bar struct{ stop func() }
 
 func (b bar) end() { b.stop() }
 
-func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.Paths) bar {
+func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.Source, again bool) bar {
 	if a.quiet || !terminal(a.stderr) {
 		return bar{func() {}}
 	}
@@ -258,7 +289,7 @@ func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.Pa
 	go func() {
 		defer close(done)
 		total := make(chan int64, 1)
-		if !slices.Contains(from.Args, "-") {
+		if again {
 			go func() {
 				var bytes int64
 				err := from.Files(ctx, func(f archive.File) error { bytes += max(0, f.Size); return ctx.Err() }, func(string, error) {})

@@ -34,7 +34,7 @@ type progressFile struct {
 func openProgress(path string, args []string, since time.Time) (*progress, error) {
 	p := &progress{path: path, file: progressFile{Version: 1, Since: since}}
 	for _, arg := range args {
-		if full, err := filepath.Abs(arg); err == nil {
+		if full, err := filepath.Abs(arg); err == nil && !strings.HasPrefix(arg, "s3://") {
 			arg = full
 		}
 		p.file.Paths = append(p.file.Paths, arg)
