@@ -70,6 +70,7 @@ func (f *fakeCloud) Read(ctx context.Context, a trail.ARN, _ ...trail.Group) (tr
 	s := trail.State{ARN: a, Exists: !f.gone, Read: []trail.Group{trail.GroupLogging}}
 	if !f.gone {
 		s.Status, s.Logging = f.status, f.status.Logging
+		s.Status.Delivered, s.Status.DigestDelivered = time.Now(), time.Now()
 	}
 	return s, nil
 }
@@ -92,6 +93,8 @@ func (f *fakeCloud) Do(ctx context.Context, action trail.Action, _ string) (stri
 	f.status.Logging, f.status.Started = true, time.Now()
 	return fmt.Sprintf("request-%d", f.starts), nil
 }
+
+func (f *fakeCloud) Deleted(context.Context, trail.ARN, bool) (bool, error) { return f.gone, nil }
 
 func (f *fakeCloud) Self(context.Context) (string, error) {
 	if f.self == "" {

@@ -26,6 +26,9 @@ type Cloud interface {
 	// Do makes the call, trying until ctx ends, and returns AWS's request id. The incident's id
 	// travels with the call, so that the call's own record can be matched with it.
 	Do(ctx context.Context, action trail.Action, incidentID string) (requestID string, err error)
+	// Deleted proves that a trail which was not found was deleted; explained says that a record of the
+	// deletion is at hand. False without an error means that it is not proven.
+	Deleted(ctx context.Context, a trail.ARN, explained bool) (bool, error)
 	// Self is the ARN of the principal that makes the calls.
 	Self(ctx context.Context) (string, error)
 }
@@ -38,10 +41,24 @@ type Guard struct {
 	Accounts []string
 	// Observe forbids every call that changes something.
 	Observe bool
+	// Alarm, when it is not empty, says why no baseline can be trusted although one is configured: everything is
+	// watched and told, nothing is repaired.
+	Alarm string
 	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
-	// Own remembers the calls that this process made.
+	// Own remembers the calls that this process made, and how each trail was when it was last read.
 	Own *Own
+}
+
+// watchOnly is why nothing may be changed, empty when it may.
+func (g *Guard) watchOnly() string {
+	switch {
+	case g.Alarm != "":
+		return "not repaired: " + g.Alarm
+	case g.Observe:
+		return "observe mode: no call that changes anything is made"
+	}
+	return ""
 }
 
 // Times that the guard waits.
@@ -87,6 +104,11 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	}
 
 	w := work{guard: g, arn: a, records: hints, seen: seen, id: firstID(a, incidents, seen)}
+	if g.Baseline != nil {
+		if baseline, ok := g.Baseline(a); ok {
+			w.baseline, w.pinned = baseline, true
+		}
+	}
 	err := w.run(ctx)
 	if len(records) == 0 {
 		incidents = w.swept()

@@ -163,7 +163,7 @@ func TestReconcile(t *testing.T) {
 				}
 				return rs
 			},
-			want: []incident.Outcome{incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Restored, incident.Repaired, incident.Repaired}},
+			want: []incident.Outcome{incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired, incident.Repaired}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

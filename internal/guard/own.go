@@ -6,14 +6,41 @@ import (
 	"sync"
 
 	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// Own remembers the latest calls that this process made, by AWS's request id, so that their own records do not
-// alarm. It is safe for use by several goroutines. A nil Own remembers nothing.
+// Own is what this process remembers: the latest calls that it made, by AWS's request id, so that their own records do
+// not alarm; and how each trail was when it was last read. It is safe for use by several goroutines. A nil Own remembers
+// nothing.
 type Own struct {
 	mu    sync.Mutex
 	calls map[string]string // request id -> incident id
 	order []string
+	last  map[trail.ARN]trail.Status
+}
+
+// See remembers how a trail is.
+func (o *Own) See(a trail.ARN, s trail.Status) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last == nil {
+		o.last = make(map[trail.ARN]trail.Status)
+	}
+	o.last[a] = s
+}
+
+// Status is how a trail was when it was last seen.
+func (o *Own) Status(a trail.ARN) (s trail.Status, ok bool) {
+	if o == nil {
+		return trail.Status{}, false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, ok = o.last[a]
+	return s, ok
 }
 
 // ownCalls is how many calls are remembered: more than can be made while their records are on the way.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -15,11 +16,7 @@ import (
 // cannot start a trail that was stopped on purpose before. One exception: when AWS does not say within
 // patience, or refuses to say, StartLogging goes out unread: it is idempotent and can only restore.
 func (w *work) answerStop(ctx context.Context, stop event.Record) error {
-	pinnedOn := false
-	if w.guard.Baseline != nil {
-		b, ok := w.guard.Baseline(w.arn)
-		pinnedOn = ok && b.Want.Logging
-	}
+	pinnedOn := w.pinned && w.baseline.Want.Logging && slices.Contains(w.baseline.Repair, trail.GroupLogging)
 	settled, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 4*time.Second) {
@@ -36,7 +33,7 @@ func (w *work) answerStop(ctx context.Context, stop event.Record) error {
 			if err := w.do(ctx, trail.Start(w.arn), true); err != nil {
 				return err
 			}
-			return w.verify(ctx)
+			return w.verify(ctx, isLogging, "logging")
 		}
 		if !w.firstOK {
 			w.first, w.firstOK = status, true
@@ -49,7 +46,7 @@ func (w *work) answerStop(ctx context.Context, stop event.Record) error {
 			if err := w.do(ctx, trail.Start(w.arn), false); err != nil {
 				return err
 			}
-			return w.verify(ctx)
+			return w.verify(ctx, isLogging, "logging")
 		}
 		if !status.Stopped.Before(stop.Time.Add(-skew)) {
 			return nil // started again since

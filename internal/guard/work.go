@@ -13,19 +13,25 @@ import (
 
 // work is one look at one trail: what was read, done and concluded.
 type work struct {
-	guard   *Guard
-	arn     trail.ARN
-	records []event.Record
-	seen    time.Time
-	id      string
+	guard    *Guard
+	arn      trail.ARN
+	records  []event.Record
+	seen     time.Time
+	id       string
+	baseline trail.Baseline // what the trail is pinned to be, approved changes left out
+	pinned   bool
 
 	state    trail.State // the latest full read
 	read     bool        // state holds
+	found    trail.State // as it was before any repair of drift
 	first    trail.Status
 	firstOK  bool
-	drifts   []trail.Drift
+	drifts   []trail.Drift   // what is not as wanted, at the latest read
+	plan     trail.Plan      // what was to be done about it, at the first read
+	verdict  trail.Verdict   // what it costs
+	excused  []trail.Excused // what differs and is approved
 	actions  []incident.Action
-	verified time.Time // when the trail was read back as logging after our call
+	verified time.Time // when the trail was read back as wanted after our calls
 	why      string    // why the repair was not made, or did not work
 	failed   bool      // a repair was tried, or wanted, and did not come to its end
 	partial  bool      // something could not be read
@@ -50,7 +56,7 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.repairDrift(ctx)
+	return w.restore(ctx)
 }
 
 // lastStop is the latest successful StopLogging among the records.
@@ -65,58 +71,30 @@ func (w *work) lastStop() (event.Record, bool) {
 	return last, found
 }
 
-// look reads the whole state.
+// look reads the state: everything where the trail is pinned, else no more than the 2017 sample's job asks for.
 func (w *work) look(ctx context.Context) error {
-	s, err := w.guard.Cloud.Read(ctx, w.arn, w.groups()...)
-	if err != nil {
+	groups := []trail.Group{trail.GroupSettings, trail.GroupLogging}
+	if w.pinned {
+		groups = nil
+	}
+	s, err := w.guard.Cloud.Read(ctx, w.arn, groups...)
+	if err != nil && len(s.Read) == 0 {
 		return fmt.Errorf("read trail: %w", err)
 	}
+	if err != nil {
+		// What could be read is compared; what could not is said.
+		w.partial, w.why = true, failure("reading the trail", err)
+	}
+	s.Caller.Account = w.arn.Account // only trails of the credentials' own account are guarded
 	w.state, w.read = s, true
-	return nil
-}
-
-// groups are what is read of the trail: everything where it is pinned, else no more than the 2017 sample's job asks for.
-func (w *work) groups() []trail.Group {
-	if w.guard.Baseline != nil {
-		if _, pinned := w.guard.Baseline(w.arn); pinned {
-			return nil
-		}
-	}
-	return []trail.Group{trail.GroupSettings, trail.GroupLogging}
-}
-
-// repairDrift brings a trail with a pinned baseline back to it. Without one only the existence and the
-// logging of the trail are judged, and nothing is repaired here.
-func (w *work) repairDrift(ctx context.Context) error {
-	baseline, pinned := trail.Baseline{}, false
-	if w.guard.Baseline != nil {
-		baseline, pinned = w.guard.Baseline(w.arn)
-	}
-	if !pinned {
-		w.drifts = trail.Compare(trail.Sampled(w.arn), w.state)
-		return nil
-	}
-	w.drifts = trail.Compare(baseline, w.state)
-	for _, action := range trail.Repair(baseline, w.state).Actions {
-		if err := w.do(ctx, action, false); err != nil {
-			return err
-		}
-		if err := w.verify(ctx); err != nil {
-			return err
-		}
-	}
-	if w.read {
-		w.drifts = trail.Compare(baseline, w.state)
-	}
 	return nil
 }
 
 // do makes one repair, or in observe mode only says that it would.
 func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 	done := incident.Action{Op: string(action.Op), Target: action.Target.String(), Unread: unread}
-	if w.guard.Observe {
-		w.actions = append(w.actions, done)
-		w.why = "observe mode: no call that changes anything is made"
+	if why := w.guard.watchOnly(); why != "" {
+		w.actions, w.why = append(w.actions, done), why
 		return nil
 	}
 	requestID, err := w.guard.Cloud.Do(ctx, action, w.id)
@@ -133,32 +111,34 @@ func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 	return nil
 }
 
-// verify reads back until the trail is logging: CloudTrail's reads lag behind its writes. A trail that somebody
-// stopped again after our call is the business of that call's own record.
-func (w *work) verify(ctx context.Context) error {
-	if w.guard.Observe {
+// verify reads back until the trail is as it should be: CloudTrail's reads lag behind its writes. A trail that
+// somebody stopped again after our call is the business of that call's own record.
+func (w *work) verify(ctx context.Context, well func(trail.State) bool, wanted string) error {
+	if w.guard.watchOnly() != "" {
 		return nil
 	}
 	deadline, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := w.look(deadline)
-		if err == nil && w.state.Exists && w.state.Logging {
+		if err == nil && well(w.state) {
 			w.verified = w.guard.Now()
 			return nil
 		}
 		if err != nil && trail.ClassOf(err) == trail.ClassDenied {
 			w.partial = true
-			w.why = "StartLogging was accepted, and reading back was denied: allow cloudtrail:GetTrail and cloudtrail:GetTrailStatus"
+			w.why = "the repair was accepted, and reading back was denied: allow cloudtrail:GetTrail and cloudtrail:GetTrailStatus"
 			return nil
 		}
 		if !sleep(deadline, pause) {
 			w.failed = true
-			w.why = fmt.Sprintf("StartLogging was accepted, and %s later the trail could not be read back as logging", settle)
-			return errors.Join(fmt.Errorf("verify repair of %s: not read back as logging within %s", w.arn, settle), err)
+			w.why = fmt.Sprintf("the repair was accepted, and %s later the trail could not be read back as %s", settle, wanted)
+			return errors.Join(fmt.Errorf("verify repair of %s: not read back as %s within %s", w.arn, wanted, settle), err)
 		}
 	}
 }
+
+func isLogging(s trail.State) bool { return s.Exists && s.Logging }
 
 // sleep waits, false when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -173,7 +153,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // failure says in a sentence why a repair failed, with what to do where that is known.
-func failure(op trail.Op, err error) string {
+func failure[T ~string](op T, err error) string {
 	text := fmt.Sprintf("%s failed: %v", op, err)
 	if call, ok := errors.AsType[*trail.CallError](err); ok && call.Hint != "" {
 		text += "; " + call.Hint

@@ -49,23 +49,28 @@ func FromRecord(findings []Finding, r event.Record, ref TrailRef, seen time.Time
 	return inc
 }
 
-// FromState begins the incident of a state that a sweep found, without any record.
-func FromState(a trail.ARN, finding Finding, stopped, seen time.Time) Incident {
+// FromState begins the incident of a state that a sweep found, without any record. What is first makes its id: of a
+// trail that was stopped its StopLoggingTime; it is to be the same for the same state, whoever finds it. A zero opened means
+// that nobody knows since when.
+func FromState(a trail.ARN, findings []Finding, first string, opened, seen time.Time) Incident {
 	inc := Incident{
 		SchemaVersion: SchemaVersion,
-		ID:            ID(a.String(), stopped.UTC().Format(time.RFC3339Nano)),
+		ID:            ID(a.String(), first),
 		Trail:         RefOf(a),
 		Outcome:       Open,
-		Severity:      finding.Severity,
-		Findings:      []Finding{finding},
+		Severity:      Info,
+		Findings:      findings,
 		Drifts:        []Drift{},
 		Actions:       []Action{},
-		OpenedAt:      stopped.UTC(),
+		OpenedAt:      opened.UTC(),
 		SeenAt:        seen.UTC(),
 		Source:        "sweep",
 	}
-	if stopped.IsZero() {
+	if opened.IsZero() {
 		inc.OpenedAt = seen.UTC()
+	}
+	if len(findings) > 0 {
+		inc.Severity = findings[0].Severity
 	}
 	return inc
 }

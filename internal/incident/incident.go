@@ -83,6 +83,7 @@ type Incident struct {
 	Drifts      []Drift      `json:"drifts"`                 // what was not as wanted when the state was last read
 	Actions     []Action     `json:"actions"`                // the calls that were made, or would be made, to repair
 	NextSteps   []Step       `json:"next_steps"`             // what a person should do next
+	Coverage    *Coverage    `json:"coverage,omitempty"`     // what is no longer recorded; nil when nothing is pinned
 
 	OpenedAt   time.Time  `json:"opened_at"`             // when the call was made, or the sweep saw the state
 	SeenAt     time.Time  `json:"seen_at"`               // when trailwarden received the hint
@@ -170,6 +171,19 @@ type BlindWindow struct {
 	Seconds   float64    `json:"seconds"`      // its length; so far, while it is open
 	Open      bool       `json:"open"`         // nothing is recorded yet
 	Certainty string     `json:"certainty"`    // "from_status", "from_records" or "from_files"
+}
+
+// Coverage is what a trail no longer records, delivers or protects, against what it is pinned to.
+type Coverage struct {
+	Lost      []Loss `json:"lost"`      // when it was found
+	Remaining []Loss `json:"remaining"` // after the repair
+}
+
+// Loss is one thing that is no longer covered.
+type Loss struct {
+	Name string `json:"name"`         // "management_write", "data", "regions", "validation", …
+	Of   string `json:"of,omitempty"` // resource type, event source or kind
+	Text string `json:"text"`         // a sentence in plain words
 }
 
 // Drift is one setting that is not as wanted.

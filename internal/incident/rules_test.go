@@ -103,8 +103,8 @@ func TestSteps(t *testing.T) {
 
 func TestSweptIncident(t *testing.T) {
 	a := trail.ARN{Partition: "aws", Region: "eu-central-1", Account: "111122223333", Name: "main"}
-	inc := FromState(a, Finding{Rule: "trail.stop", Severity: Critical}, noon, noon.Add(time.Hour))
-	if d := cmp.Diff(FromState(a, Finding{}, noon, noon.Add(2*time.Hour)).ID, inc.ID); d != "" {
+	inc := FromState(a, []Finding{{Rule: "trail.stop", Severity: Critical}}, "first", noon, noon.Add(time.Hour))
+	if d := cmp.Diff(FromState(a, nil, "first", noon, noon.Add(2*time.Hour)).ID, inc.ID); d != "" {
 		t.Errorf("two sweeps that find one stop give two ids: %s", d)
 	}
 	if inc.Record != nil || inc.Source != "sweep" || !inc.OpenedAt.Equal(noon) {

@@ -30,7 +30,7 @@ func Repair(b Baseline, s State) Plan {
 		r.insights(drifts)
 		r.eventConfig(drifts)
 		r.tags(drifts)
-		r.update(slices.DeleteFunc(drifts, func(d Drift) bool { return !org(d) }))
+		r.update(slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool { return !org(d) }))
 	}
 	p.Actions = r.actions
 	for _, d := range Compare(r.Baseline, r.now) {

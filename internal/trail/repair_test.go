@@ -323,3 +323,13 @@ func TestRepairForPeopleMendsEverything(t *testing.T) {
 		}
 	})
 }
+
+// TestPlanKeepsItsDrifts: making the plan takes nothing out of what it was made of.
+func TestPlanKeepsItsDrifts(t *testing.T) {
+	b := Baseline{ARN: main, Want: full(), Repair: Groups()}
+	s := everything()
+	s.Logging, s.Bucket, s.Validation = false, "another", false
+	if d := cmp.Diff(Compare(b, s), Repair(b, s).Drifts); d != "" {
+		t.Errorf("the plan's drifts (-compared +plan):\n%s", d)
+	}
+}

@@ -1,0 +1,99 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// restore brings a pinned trail back to its baseline, as far as the baseline opens it for repair. Without one only the
+// existence and the logging of the trail are judged, and nothing is repaired here.
+func (w *work) restore(ctx context.Context) error {
+	w.found = w.state
+	if !w.pinned {
+		w.drifts = trail.Compare(trail.Sampled(w.arn), w.state)
+		return nil
+	}
+	w.excused = w.baseline.Excuses(w.state, w.seen)
+	wanted := w.baseline.At(w.seen)
+	if err := w.prove(ctx); err != nil {
+		w.partial, w.why = true, failure("proving that the trail is deleted", err)
+	}
+	w.plan = trail.Repair(wanted, w.state)
+	w.drifts = w.plan.Drifts
+	w.verdict = wanted.Verdict(w.state, w.plan)
+	w.found = w.state // with the proof
+	var errs []error
+	var mended []trail.Field // what calls that AWS accepted were to set
+	for _, action := range w.plan.Actions {
+		if err := w.do(ctx, action, false); err != nil {
+			errs = append(errs, err)
+			if action.Op == trail.CreateTrail {
+				break // nothing else can be done to a trail that is not there
+			}
+			continue
+		}
+		for _, d := range action.Fixes {
+			mended = append(mended, d.Field)
+		}
+	}
+	if len(w.plan.Actions) == 0 || w.guard.watchOnly() != "" {
+		w.explain()
+		return nil
+	}
+	// What failed calls were to mend cannot be read back; the rest can.
+	if len(mended) > 0 {
+		errs = append(errs, w.verify(ctx, func(s trail.State) bool {
+			return s.Exists && !slices.ContainsFunc(trail.Compare(wanted, s), func(d trail.Drift) bool { return slices.Contains(mended, d.Field) })
+		}, "pinned"))
+	}
+	w.drifts = trail.Compare(wanted, w.state)
+	w.explain()
+	return errors.Join(errs...)
+}
+
+// prove finds out whether a trail that was not found was deleted. A DeleteTrail among the records explains it.
+func (w *work) prove(ctx context.Context) error {
+	if w.state.Exists || !slices.Contains(w.baseline.Repair, trail.GroupRecreate) {
+		return nil
+	}
+	explained := false
+	for _, r := range w.records {
+		explained = explained || incident.CallName(r.Name) == "DeleteTrail" && r.Succeeded()
+	}
+	deleted, err := w.guard.Cloud.Deleted(ctx, w.arn, explained)
+	w.state.Deleted = deleted
+	return err
+}
+
+// explain says why drifts were left, unless a worse reason is known already.
+func (w *work) explain() {
+	if w.why != "" || len(w.plan.Left) == 0 {
+		return
+	}
+	left := w.plan.Left[0]
+	w.why = fmt.Sprintf("%s is not as pinned: %s", left.Drift.Field, left.Text)
+	if more := len(w.plan.Left) - 1; more > 0 {
+		w.why += fmt.Sprintf(" (and %d more settings)", more)
+	}
+}
+
+// coverage is what the drifts cost, nil when nothing is pinned or nothing is lost.
+func (w *work) coverage() *incident.Coverage {
+	if !w.pinned || len(w.verdict.Lost) == 0 {
+		return nil
+	}
+	return &incident.Coverage{Lost: losses(w.verdict.Lost), Remaining: losses(w.verdict.Remaining)}
+}
+
+func losses(list []trail.Loss) []incident.Loss {
+	out := make([]incident.Loss, 0, len(list))
+	for _, l := range list {
+		out = append(out, incident.Loss{Name: l.Name, Of: l.Of, Text: l.Text})
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package guard
+
+import (
+	"strings"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// swept makes the incidents of a look that no record asked for: none when all is well.
+func (w *work) swept() []incident.Incident {
+	var out []incident.Incident
+	before, known := w.guard.Own.Status(w.arn)
+	if w.read && w.state.Exists {
+		w.guard.Own.See(w.arn, w.state.Status)
+	}
+	switch {
+	case len(w.drifts) > 0 || len(w.actions) > 0:
+		out = append(out, w.drifted())
+	case known && w.read && trail.Toggled(before, w.state.Status):
+		out = append(out, w.toggled())
+	}
+	if !w.read || !w.state.Exists {
+		return out
+	}
+	if problem, ok := trail.Delivery(w.state, w.seen); !ok && w.state.Logging {
+		out = append(out, w.undelivered(problem))
+	}
+	if w.guard.Baseline != nil && !w.pinned {
+		out = append(out, w.unpinned())
+	}
+	return out
+}
+
+// begin is an incident of this look. first makes its id.
+func (w *work) begin(findings []incident.Finding, first string, opened time.Time) incident.Incident {
+	inc := incident.FromState(w.arn, findings, first, opened, w.seen)
+	inc.Observe, inc.Partial = w.guard.Observe, w.partial
+	return inc
+}
+
+// drifted is the incident of a state that is not as wanted.
+func (w *work) drifted() incident.Incident {
+	wanted, drifts := w.baseline, w.plan.Drifts
+	if !w.pinned {
+		wanted, drifts = trail.Sampled(w.arn), w.drifts
+	}
+	findings := incident.Drifted(wanted, w.found, drifts)
+	var first []string
+	var opened time.Time
+	stopped := w.found.Status.Stopped
+	dark := false // nothing is recorded
+	for _, d := range drifts {
+		switch {
+		case d.Field == trail.FieldLogging && wanted.Want.Logging:
+			dark, opened = true, stopped
+			first = append(first, stopped.UTC().Format(time.RFC3339Nano))
+		case d.Field == trail.FieldExists:
+			dark = true
+			first = append(first, "gone")
+		default:
+			first = append(first, string(d.Field)+"="+d.Got)
+		}
+	}
+	inc := w.begin(findings, strings.Join(first, "\n"), opened)
+	inc.Drifts, inc.Coverage = driftsOf(w.drifts), w.coverage()
+	inc.Actions, inc.Reason = append(inc.Actions, w.actions...), w.why
+	switch {
+	case w.failed:
+		inc.Outcome = incident.Failed
+	case !w.verified.IsZero():
+		inc.Outcome = incident.Repaired
+		at := w.verified.UTC()
+		inc.RepairedAt = &at
+	case inc.Reason == "" && !w.pinned:
+		inc.Reason = "no baseline says that this trail is to be logging: a sweep without one starts no trail"
+	}
+	if dark && !opened.IsZero() {
+		w.window(&inc, opened, incident.FromStatus)
+	}
+	return inc
+}
+
+// toggled is the incident of a trail that was stopped, or started, and is well again: nobody told of it.
+func (w *work) toggled() incident.Incident {
+	s := w.state.Status
+	inc := w.begin([]incident.Finding{{
+		Rule: "trail.stop", Title: "Trail stopped and started", Severity: incident.High, Attack: "T1562.008",
+		Text: "Found by reading the trail: it was stopped or started since it was last read, and no event told of it",
+	}}, s.Stopped.UTC().Format(time.RFC3339Nano)+" "+s.Started.UTC().Format(time.RFC3339Nano), s.Stopped)
+	inc.Outcome = incident.Restored
+	if !s.Stopped.IsZero() && s.Started.After(s.Stopped) {
+		inc.BlindWindow = incident.Window(s.Stopped, s.Started, w.seen, incident.FromStatus)
+	}
+	return inc
+}
+
+// undelivered is the incident of a trail that counts as logging, and delivers nothing.
+func (w *work) undelivered(problem string) incident.Incident {
+	inc := w.begin([]incident.Finding{{
+		Rule: "trail.delivery", Title: "Log files are not delivered", Severity: incident.High, Text: problem,
+	}}, "delivery "+w.state.Status.DeliveryError, time.Time{})
+	inc.Reason = "what the trail delivers to has to be mended: CloudTrail delivers what is missing for 30 days, so long as the trail is not deleted"
+	return inc
+}
+
+// unpinned is the incident of a trail that the baseline does not know.
+func (w *work) unpinned() incident.Incident {
+	inc := w.begin([]incident.Finding{{
+		Rule: "trail.decoy", Title: "Trail that nobody pinned", Severity: incident.Low, Attack: "T1530, T1537",
+		Text: "Found by reading the account: the baseline does not hold this trail",
+	}}, "unpinned", time.Time{})
+	inc.Reason = "people decide: pin it with `trailwarden baseline accept`, or delete it"
+	return inc
+}
