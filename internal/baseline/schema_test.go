@@ -33,6 +33,8 @@ func TestSchemas(t *testing.T) {
 		open        bool // to members that a later version adds
 	}{
 		{"baseline.v1.json", "trailwarden.baseline.yaml", reflect.TypeFor[File](), false},
+		{"plan.v1.json", "trailwarden plan", reflect.TypeFor[Plan](), true},
+		{"check.v1.json", "trailwarden check", reflect.TypeFor[Report](), true},
 	} {
 		g := generator{t, comments(t), s.open}
 		members, err := json.Marshal(g.schema(s.of))
@@ -109,7 +111,7 @@ func (g generator) describe(s *jsonschema.Schema, of reflect.Type) {
 	s.Description = g.comments[of.Name()]
 	for _, field := range reflect.VisibleFields(of) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.Anonymous || name == "-" {
+		if field.Anonymous || name == "-" || !field.IsExported() {
 			continue
 		}
 		member := s.Properties[name]
