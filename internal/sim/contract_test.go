@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,15 @@ type cloud struct {
 	account   string
 }
 
-// contract is what any AWS does, as far as CloudTrail's model and guide say so. A case gives one line of outcome.
-var contract = []struct {
+// A promise is something that any AWS does, as far as CloudTrail's model and guide say so; run gives one line of outcome.
+type promise struct {
 	name string
 	run  func(*testing.T, cloud) string
 	want string
-}{
+}
+
+// contract is about trails as such; settingsContract about selectors, Insights and tags.
+var contract = []promise{
 	{"start and stop by name", func(t *testing.T, c cloud) string {
 		c.create(t, "main")
 		seen := fmt.Sprint(c.logging(t, "main"))
@@ -175,11 +179,20 @@ var deviationsOfMoto = map[string]string{
 	"delete by ARN":              "answers 200 and deletes nothing",
 	"delete an absent trail":     "answers 200",
 	"an empty key clears it":     `kept as ""`,
-	"an empty topic clears it":   `kept as ""`,
 	"selectors of both kinds":    "both are kept",
 	"default selector":           "answers none when none was put",
 	"Insights that are off":      "answers 200 with none",
 	"sixty tags":                 "accepted",
+
+	"basic selectors wipe advanced ones":                     "both are kept",
+	"a selector with the default of IncludeManagementEvents": "the default is taken for false",
+	"six selectors":                                     "accepted",
+	"Insights replaced":                                 "added to those there are",
+	"Insights switched off":                             "none given is nothing done",
+	"Insights of an unknown type":                       "accepted",
+	"the trail says that it has selectors and Insights": "GetTrail answers what was true at creation",
+	"tags by name":                                      "kept under the name",
+	"tags of an absent trail":                           "answers 200 with none",
 }
 
 func (c cloud) arn(name string) string {
@@ -239,7 +252,7 @@ func (c cloud) logBucket(t *testing.T) {
 }
 
 func TestContractOnSim(t *testing.T) {
-	for _, tt := range contract {
+	for _, tt := range slices.Concat(contract, settingsContract) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, Options{})
 			far := at(s.World, away, s.Account(account).User("alice"))
@@ -264,7 +277,7 @@ func TestContractOnMoto(t *testing.T) {
 		return c
 	}
 	c := cloud{cloudtrail.NewFromConfig(clients(home)), cloudtrail.NewFromConfig(clients(away)), s3.NewFromConfig(clients(home), pathStyle), "123456789012"}
-	for _, tt := range contract {
+	for _, tt := range slices.Concat(contract, settingsContract) {
 		t.Run(tt.name, func(t *testing.T) {
 			resp, err := http.Post(url+"/moto-api/reset", "", nil)
 			if err != nil {
