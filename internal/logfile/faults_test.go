@@ -184,3 +184,19 @@ func TestHash(t *testing.T) {
 		}
 	}
 }
+
+// TestSizes: files around the sizes from which they are read otherwise.
+func TestSizes(t *testing.T) {
+	for _, want := range []int{100, 64 << 10, 1 << 20, windowSize, wholeLimit - slack, wholeLimit, wholeLimit + 1} {
+		for _, off := range []int{-1, 0, 1} {
+			pad := strings.Repeat(" ", max(0, want+off-len(file(put, stop))))
+			text := file(put, pad+stop)
+			for name, data := range map[string][]byte{"plain": []byte(text), "gzip": zip(t, text)} {
+				got, sum := scanned(t, data, cloudTrailOnly)
+				if len(got) != 1 || len(sum.Faults) > 0 || sum.Records != 2 || sum.Unpacked != int64(len(text)) || sum.Packed != int64(len(data)) {
+					t.Errorf("%s of %d bytes: %d found, %+v", name, len(text), len(got), sum)
+				}
+			}
+		}
+	}
+}

@@ -24,6 +24,11 @@ func (r *Reader) Hash(ctx context.Context, src io.Reader, size int64) (Hashed, e
 		sum.failed(err, 0)
 		h.Sum = sha256.Sum256(nil)
 	} else {
+		if text := r.unpacker.oneShot(r.buffer, wholeLimit); text != nil {
+			h.Sum, h.Unpacked = sha256.Sum256(text), int64(len(text))
+			r.unpacker.close()
+			return h, ctx.Err()
+		}
 		r.unpacker.first = true
 		defer func() { r.unpacker.first = false; r.unpacker.close() }()
 		hash := sha256.New()

@@ -107,7 +107,11 @@ func (r *Reader) Read(ctx context.Context, src io.Reader, size int64, filter Fil
 	if r.unpacker.size >= wholeLimit {
 		s.limit = windowSize
 	}
-	s.window = window{ctx: ctx, from: &r.unpacker, buf: r.buffer(r.unpacker.size)}
+	if text := r.unpacker.oneShot(r.buffer, wholeLimit); text != nil {
+		s.window = window{ctx: ctx, buf: text, eof: true}
+	} else {
+		s.window = window{ctx: ctx, from: &r.unpacker, buf: r.buffer(r.unpacker.size)}
+	}
 	s.walker = walker{other: filter.other, slash: -1}
 	s.file()
 	r.window = s.window.buf[:0]

@@ -6,11 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/trailwarden/trailwarden/internal/logfile/inflate"
 )
 
 var (
@@ -31,8 +34,15 @@ type unpacker struct {
 	members int
 	second  int64 // where the text of the second member begins
 	size    int64 // what the file will unpack to, as far as can be told
+
+	inflater inflate.Inflater
+	all      []byte // the file, when it fits into the buffer of packedR
+	oneShots bool   // it was unpacked by oneShot
 	out     int64
 }
+
+// maxPacked is the size up to which a file is read as a whole before it is unpacked.
+const maxPacked = 4 << 20
 
 // counter counts what was read of the file itself.
 type counter struct {
@@ -54,8 +64,9 @@ func (u *unpacker) open(src io.Reader, size int64) error {
 	u.counter = counter{from: src}
 	u.members, u.out, u.inGzip = 0, 0, false
 	u.body = nil
-	if u.packedR == nil {
-		u.packedR = bufio.NewReaderSize(nil, 1<<20)
+	u.all, u.oneShots = nil, false
+	if want := min(max(size+1, 64<<10), maxPacked); u.packedR == nil || int64(u.packedR.Size()) < want {
+		u.packedR = bufio.NewReaderSize(nil, int(want))
 	}
 	u.packedR.Reset(&u.counter)
 	head, err := u.packedR.Peek(4)
@@ -68,6 +79,12 @@ func (u *unpacker) open(src io.Reader, size int64) error {
 		return &Fault{Kind: NotLog, Text: "the file is empty"}
 	case bytes.HasPrefix(head, gzipMagic):
 		u.inGzip, u.members = true, 1
+		// One byte more would mean that size is not the file's.
+		if size >= 18 && size < int64(u.packedR.Size()) {
+			if all, err := u.packedR.Peek(int(size) + 1); err == io.EOF && len(all) == int(size) {
+				u.all = all
+			}
+		}
 		u.size = u.guess(size)
 		if u.gzip == nil {
 			u.gzip = new(gzip.Reader)
@@ -96,18 +113,65 @@ func (u *unpacker) open(src io.Reader, size int64) error {
 	return nil
 }
 
+// oneShot unpacks a gzip file of one member into buffer(size), when all of it is at hand. It is nil when the
+// file has to be read the long way: it is large, or there is anything unusual about it.
+func (u *unpacker) oneShot(buffer func(size int64) []byte, limit int64) []byte {
+	if !u.inGzip || u.all == nil || u.members > 1 {
+		return nil
+	}
+	body, ok := gzipBody(u.all)
+	if !ok {
+		return nil
+	}
+	// The sender wrote the size: it has to be possible, and it has to be right.
+	end := u.all[len(u.all)-8:]
+	size := int64(binary.LittleEndian.Uint32(end[4:]))
+	if size >= limit-slack || size > 1100*int64(len(body)) {
+		return nil
+	}
+	text := buffer(size + slack)[:size+slack]
+	wrote, read, ok := u.inflater.Inflate(text, body)
+	if !ok || int64(wrote) != size || read != len(body)-8 || crc32.ChecksumIEEE(text[:size]) != binary.LittleEndian.Uint32(end) {
+		return nil
+	}
+	u.out = size
+	u.oneShots = true
+	return text[:size]
+}
+
+// slack is room behind a text with which package inflate need not look at each byte.
+const slack = 320
+
+// gzipBody is what follows the header of a gzip file, when the header is one that log files have.
+func gzipBody(file []byte) ([]byte, bool) {
+	const named = 1 << 3
+	if len(file) < 18 || file[2] != 8 || file[3]&^named != 0 {
+		return nil, false
+	}
+	body := file[10:]
+	if file[3]&named != 0 {
+		end := bytes.IndexByte(body, 0)
+		if end < 0 {
+			return nil, false
+		}
+		body = body[end+1:]
+	}
+	return body, len(body) >= 8
+}
+
 // guess tells what a gzip file will unpack to: its last four bytes say so, if all of it is in the
 // buffer. The sender chooses them: they decide nothing but the size of a buffer, within limits.
 func (u *unpacker) guess(size int64) int64 {
-	if size >= 18 && size <= int64(u.packedR.Size()) {
-		if all, err := u.packedR.Peek(int(size)); err == nil {
-			return min(int64(binary.LittleEndian.Uint32(all[size-4:])), 1100*size)
-		}
+	if u.all != nil {
+		return min(int64(binary.LittleEndian.Uint32(u.all[size-4:])), 1100*size)
 	}
 	return 14 * max(size, 4<<10)
 }
 
 func (u *unpacker) packed() int64 {
+	if u.oneShots {
+		return int64(len(u.all))
+	}
 	if u.packedR == nil {
 		return u.counter.n
 	}
@@ -118,7 +182,7 @@ func (u *unpacker) packed() int64 {
 func (u *unpacker) close() {
 	u.counter = counter{}
 	u.packedR.Reset(nil)
-	u.body = nil
+	u.body, u.all = nil, nil
 	if u.zstd != nil {
 		_ = u.zstd.Reset(nil)
 	}
