@@ -142,13 +142,13 @@ func (t *trails) forChange(c *call, nameOrARN string) (*trail, error) {
 }
 
 // forRead finds the trail that a call asks about: one of the Region called, or by ARN the shadow there of a multi-Region trail
-// or of the organization's.
+// or of the organization's. With Options.ReadLag it is the trail as it was then.
 func (t *trails) forRead(c *call, nameOrARN string) (*trail, error) {
 	arn, err := t.resolve(c, nameOrARN)
 	if err != nil {
 		return nil, err
 	}
-	x := t.byARN[arn]
+	x := t.seen(c, arn)
 	if x == nil || !x.visibleIn(c.region) {
 		return nil, unknownTrail(c, arn)
 	}
@@ -164,31 +164,23 @@ func (t *trails) forDetail(c *call, nameOrARN string) (*trail, error) {
 	return x, err
 }
 
-// forLaggingRead is forRead as of Options.ReadLag ago.
-func (t *trails) forLaggingRead(c *call, nameOrARN string) (*trail, error) {
+// seen is a trail as reads show it, nil when they show none.
+func (t *trails) seen(c *call, arn string) *trail {
 	lag := t.world.opts.ReadLag
 	if lag == 0 {
-		return t.forRead(c, nameOrARN)
-	}
-	arn, err := t.resolve(c, nameOrARN)
-	if err != nil {
-		return nil, err
+		return t.byARN[arn]
 	}
 	versions := t.past[arn]
 	for i := len(versions) - 1; i >= 0; i-- {
-		if versions[i].from.After(c.at.Add(-lag)) {
-			continue
+		switch {
+		case versions[i].from.After(c.at.Add(-lag)):
+		case i == len(versions)-1:
+			return t.byARN[arn]
+		default:
+			return versions[i].trail
 		}
-		x := versions[i].trail
-		if i == len(versions)-1 {
-			x = t.byARN[arn]
-		}
-		if x != nil && x.visibleIn(c.region) {
-			return x, nil
-		}
-		break
 	}
-	return nil, unknownTrail(c, arn)
+	return nil
 }
 
 // changed notes the new state of a trail for lagging reads.
@@ -219,16 +211,34 @@ func (t *trails) sorted(account string) []*trail {
 	return list
 }
 
-// seenBy gives the account's own trails and those of its organization, in the order of their ARNs.
-func (t *trails) seenBy(account string) []*trail {
-	list := t.sorted(account)
-	if o := t.world.organizationOf(account); o != nil && o.Management != account {
-		for _, x := range t.sorted(o.Management) {
-			if x.organization {
+// seenBy gives the caller's own trails and those of its organization as reads show them, in the order of their ARNs.
+func (t *trails) seenBy(c *call) []*trail {
+	owners := []string{c.account}
+	if o := t.world.organizationOf(c.account); o != nil && o.Management != c.account {
+		owners = append(owners, o.Management)
+	}
+	var list []*trail
+	for i, owner := range owners {
+		for _, arn := range t.arnsOf(owner) {
+			if x := t.seen(c, arn); x != nil && (i == 0 || x.organization) {
 				list = append(list, x)
 			}
 		}
-		slices.SortFunc(list, func(a, b *trail) int { return strings.Compare(a.arn, b.arn) })
+	}
+	slices.SortFunc(list, func(a, b *trail) int { return strings.Compare(a.arn, b.arn) })
+	return list
+}
+
+// arnsOf lists the trails of an account, with Options.ReadLag those that are no more as well.
+func (t *trails) arnsOf(account string) []string {
+	if t.world.opts.ReadLag == 0 {
+		return slices.Collect(maps.Keys(t.byAccount[account]))
+	}
+	var list []string
+	for arn, versions := range t.past {
+		if slices.ContainsFunc(versions, func(v version) bool { return v.trail != nil && v.trail.account == account }) {
+			list = append(list, arn)
+		}
 	}
 	return list
 }

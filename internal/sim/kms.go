@@ -2,22 +2,23 @@ package sim
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
 
-// newKMS offers what trails refer to: keys that are made by Account.Key, their state, and their aliases. Key policies are not
-// evaluated; only the account of a key may touch it.
+// newKMS offers what trails refer to: keys, their state, policy and aliases. The policy decides what CloudTrail may do; of
+// people, whoever belongs to the account of a key may do everything with it.
 func newKMS(w *World) *service {
 	k := &keys{world: w, all: map[string]*key{}, aliases: map[string]*alias{}}
 	w.keys = k
 	return &service{
 		name: "kms", source: "kms.amazonaws.com", protocol: json11, targets: []string{"TrentService"},
 		operations: []operation{
+			jsonOp("CreateKey", writes, k.create),
 			jsonOp("DescribeKey", reads, k.describe),
+			jsonOp("PutKeyPolicy", writes, k.putPolicy),
+			jsonOp("GetKeyPolicy", reads, k.getPolicy),
 			jsonOp("DisableKey", writes, k.disable),
 			jsonOp("EnableKey", writes, k.enable),
 			jsonOp("ScheduleKeyDeletion", writes, k.scheduleDeletion),
@@ -40,6 +41,8 @@ type key struct {
 	arn, id, account, region string
 	made, deletion           time.Time // deletion zero: not scheduled
 	disabled                 bool
+	policyText               string
+	policy                   policy
 }
 
 type alias struct {
@@ -58,13 +61,14 @@ var (
 		`^(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 )
 
-// Key makes a customer KMS key, enabled, and returns its ARN. The same id gives the same key.
+// Key makes a customer KMS key, enabled, with a policy that lets CloudTrail use it for any trail, and returns its ARN. The same id
+// gives the same key.
 func (a *Account) Key(region, id string) string {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
 	arn := kmsARN(region, a.ID, "key/"+id)
 	if a.world.keys.all[arn] == nil {
-		a.world.keys.all[arn] = &key{arn: arn, id: id, account: a.ID, region: region, made: a.world.now()}
+		a.world.keys.add(&key{arn: arn, id: id, account: a.ID, region: region, made: a.world.now()}, CloudTrailKeyPolicy(a.ID, "arn:*:cloudtrail:*:*:trail/*"))
 	}
 	return arn
 }
@@ -169,6 +173,25 @@ func (k *key) pending() error {
 	return fail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
 }
 
+func (s *keys) add(k *key, policyText string) {
+	k.setPolicy(policyText) // of our own making: no error
+	s.all[k.arn] = k
+}
+
+func (s *keys) create(c *call, in *struct{ Policy string }) (any, error) {
+	id := s.world.uuid()
+	k := &key{arn: c.arn("kms", "key/"+id), id: id, account: c.account, region: c.region, made: c.at}
+	s.add(k, keyPolicy(c.account))
+	if in.Policy != "" {
+		if err := k.setPolicy(in.Policy); err != nil {
+			delete(s.all, k.arn)
+			return nil, err
+		}
+	}
+	c.resources = append(c.resources, recordResource{"AWS::KMS::Key", k.arn})
+	return k.description(), nil
+}
+
 type keyMetadata struct {
 	AWSAccountId, KeyId, Arn, Description, KeyUsage, KeyState, Origin, KeyManager, KeySpec string
 
@@ -183,11 +206,15 @@ func (s *keys) describe(c *call, in *keyInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.description(), nil
+}
+
+func (k *key) description() any {
 	return struct{ KeyMetadata keyMetadata }{keyMetadata{
 		AWSAccountId: k.account, KeyId: k.id, Arn: k.arn, KeyUsage: "ENCRYPT_DECRYPT", KeyState: k.state(), Origin: "AWS_KMS", KeyManager: "CUSTOMER",
 		KeySpec: "SYMMETRIC_DEFAULT", Enabled: k.state() == "Enabled", CreationDate: epochOf(k.made), DeletionDate: epochOf(k.deletion),
 		EncryptionAlgorithms: []string{"SYMMETRIC_DEFAULT"},
-	}}, nil
+	}}
 }
 
 func (s *keys) disable(c *call, in *keyInput) (any, error) { return nil, s.set(c, in, true) }
@@ -238,69 +265,4 @@ func (s *keys) cancelDeletion(c *call, in *keyInput) (any, error) {
 	}
 	k.deletion, k.disabled = time.Time{}, true
 	return struct{ KeyId string }{k.arn}, nil
-}
-
-type aliasInput struct{ AliasName, TargetKeyId string }
-
-func (s *keys) createAlias(c *call, in *aliasInput) (any, error) {
-	if !aliasName.MatchString(in.AliasName) || strings.HasPrefix(in.AliasName, "alias/aws/") {
-		return nil, fail("InvalidAliasNameException", "Alias must start with the prefix \"alias/\", and not with \"alias/aws/\".")
-	}
-	arn := c.arn("kms", in.AliasName)
-	if s.aliases[arn] != nil {
-		return nil, fail("AlreadyExistsException", "An alias with the name %s already exists", arn)
-	}
-	k, err := s.find(c, in.TargetKeyId, false)
-	if err == nil {
-		err = k.pending()
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.aliases[arn] = &alias{arn: arn, name: in.AliasName, target: k.arn, made: c.at, updated: c.at}
-	return nil, nil
-}
-
-// updateAlias points an alias to another key. What was saved with the alias before keeps the old key.
-func (s *keys) updateAlias(c *call, in *aliasInput) (any, error) {
-	a := s.aliases[c.arn("kms", in.AliasName)]
-	if a == nil {
-		return nil, fail("NotFoundException", "Alias %s is not found.", c.arn("kms", in.AliasName))
-	}
-	k, err := s.find(c, in.TargetKeyId, false)
-	if err == nil {
-		err = k.pending()
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.target, a.updated = k.arn, c.at
-	return nil, nil
-}
-
-// listAliases lists those of the Region, or those of one key, on one page.
-func (s *keys) listAliases(c *call, in *keyInput) (any, error) {
-	type one struct {
-		AliasName, AliasArn, TargetKeyId string
-		CreationDate, LastUpdatedDate    *epoch
-	}
-	target := ""
-	if in.KeyId != "" {
-		k, err := s.find(c, in.KeyId, false)
-		if err != nil {
-			return nil, err
-		}
-		target = k.arn
-	}
-	out := struct {
-		Aliases   []one
-		Truncated bool
-	}{Aliases: []one{}}
-	for _, arn := range slices.Sorted(maps.Keys(s.aliases)) {
-		a := s.aliases[arn]
-		if strings.HasPrefix(arn, c.arn("kms", "alias/")) && (target == "" || a.target == target) {
-			out.Aliases = append(out.Aliases, one{a.name, a.arn, a.target[strings.LastIndexByte(a.target, '/')+1:], epochOf(a.made), epochOf(a.updated)})
-		}
-	}
-	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 )
 
 const (
@@ -220,5 +221,48 @@ func TestAWSCLIUsesKMS(t *testing.T) {
 	}
 	if _, failure := cli.run(t, "kms", "enable-key", "--key-id", otherKey); !strings.Contains(failure, "(NotFoundException)") {
 		t.Errorf("enable-key of an absent key: %s", failure)
+	}
+}
+
+// The policy of a key decides whether CloudTrail can be told to use it, and whether what it uses goes on working.
+func TestKeyPolicyAndTheTrail(t *testing.T) {
+	s := newSite(t, Options{})
+	s.logging(t)
+	answer, code := s.kms(t, "CreateKey", "{}")
+	if code != "" {
+		t.Fatal(code)
+	}
+	arn := answer["KeyMetadata"].(map[string]any)["Arn"].(string)
+	wantCode(t, "InsufficientEncryptionPolicyException", s.useKey(t, arn))
+	put := func(policy string) string {
+		body, err := json.Marshal(map[string]string{"KeyId": arn, "PolicyName": "default", "Policy": policy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code := s.kms(t, "PutKeyPolicy", string(body))
+		return code
+	}
+	own := CloudTrailKeyPolicy(account, mainARN)
+	steps := []struct{ policy, code, save, delivery string }{
+		{own, "", "", ""},
+		{keyPolicy(account), "", "InsufficientEncryptionPolicyException", "KMS.AccessDeniedException"},
+		{"{", "MalformedPolicyDocumentException", "InsufficientEncryptionPolicyException", "KMS.AccessDeniedException"},
+		{CloudTrailKeyPolicy(account, mainARN+"2"), "", "InsufficientEncryptionPolicyException", "KMS.AccessDeniedException"},
+		{own, "", "", ""},
+	}
+	for i, step := range steps {
+		if code := put(step.policy); code != step.code {
+			t.Errorf("step %d: PutKeyPolicy answers %q, want %q", i, code, step.code)
+		}
+		wantCode(t, step.save, s.useKey(t, arn))
+		_, err := s.trail.PutInsightSelectors(ctx(t), &cloudtrail.PutInsightSelectorsInput{TrailName: aws.String("main"), InsightSelectors: []types.InsightSelector{{InsightType: "ApiErrorRateInsight"}}})
+		wantCode(t, step.save, err)
+		s.Advance(time.Hour)
+		if got := aws.ToString(s.status(t).LatestDeliveryError); got != step.delivery {
+			t.Errorf("step %d: LatestDeliveryError %q, want %q", i, got, step.delivery)
+		}
+	}
+	if answer, _ := s.kms(t, "GetKeyPolicy", `{"KeyId":"`+arn+`"}`); answer["Policy"] != own {
+		t.Errorf("GetKeyPolicy answers %v", answer)
 	}
 }

@@ -59,6 +59,9 @@ func (w *World) Records() []Record {
 
 // note writes the call into the journal.
 func (w *World) note(c *call, code string, unanswered bool) {
+	if w.opts.ForgetReads && !c.op.effect.mutates() {
+		return
+	}
 	request, err := marshal(c.params)
 	if err != nil {
 		request = []byte("null")
@@ -71,7 +74,7 @@ func (w *World) note(c *call, code string, unanswered bool) {
 
 // record makes the CloudTrail record of a call, if it is a management event.
 func (w *World) record(c *call, out any, failed *apiError) {
-	if c.op.effect != reads && c.op.effect != writes {
+	if c.op.effect != writes && (c.op.effect != reads || w.opts.ForgetReads) {
 		return
 	}
 	after := w.trails.cover(c.recipient, c.region)

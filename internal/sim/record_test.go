@@ -270,6 +270,24 @@ func TestRequestIDOfTheAnswerIsTheRecords(t *testing.T) {
 	}
 }
 
+func TestForgottenReads(t *testing.T) {
+	s := newSite(t, Options{ForgetReads: true})
+	s.logging(t)
+	for range 3 {
+		s.status(t)
+	}
+	_, err := s.trail.GetTrail(ctx(t), &cloudtrail.GetTrailInput{Name: aws.String("absent")})
+	wantCode(t, "TrailNotFoundException", err)
+	for _, c := range s.Calls() {
+		if !c.Mutates {
+			t.Errorf("%s is kept", c.Op)
+		}
+	}
+	if last := s.Records()[len(s.Records())-1]; last.Name != "StartLogging" {
+		t.Errorf("the last record is of %s", last.Name)
+	}
+}
+
 func TestLookupEvents(t *testing.T) {
 	s := newSite(t, Options{})
 	s.stopped(t)

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -185,6 +187,63 @@ func TestReadLagShowsThePast(t *testing.T) {
 	s.Advance(5 * time.Second)
 	_, err = s.trail.GetTrailStatus(ctx(t), &cloudtrail.GetTrailStatusInput{Name: aws.String("main")})
 	wantCode(t, "TrailNotFoundException", err)
+}
+
+// Selectors, Insights, tags and lists are as stale as the rest.
+func TestReadLagOfEverythingElse(t *testing.T) {
+	s := newSite(t, Options{ReadLag: 5 * time.Second})
+	seen := func() string {
+		list, err := s.trail.ListTrails(ctx(t), &cloudtrail.ListTrailsInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		described, err := s.trail.DescribeTrails(ctx(t), &cloudtrail.DescribeTrailsInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprint(len(list.Trails), len(described.TrailList))
+		selectors, err := s.trail.GetEventSelectors(ctx(t), &cloudtrail.GetEventSelectorsInput{TrailName: aws.String("main")})
+		if err != nil {
+			return text + " " + code(err)
+		}
+		tags, err := s.trail.ListTags(ctx(t), &cloudtrail.ListTagsInput{ResourceIdList: []string{mainARN}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.trail.GetInsightSelectors(ctx(t), &cloudtrail.GetInsightSelectorsInput{TrailName: aws.String("main")})
+		return fmt.Sprint(text, " ", selectors.EventSelectors[0].ReadWriteType, " ", len(tags.ResourceTagList[0].TagsList), " ", code(err))
+	}
+	steps := []struct {
+		do   func()
+		want string // once the change shows
+	}{
+		{func() { s.stopped(t) }, "1 1 All 0 InsightNotEnabledException"},
+		{func() {
+			must(t)(s.trail.PutEventSelectors(ctx(t), &cloudtrail.PutEventSelectorsInput{TrailName: aws.String("main"), EventSelectors: []types.EventSelector{{ReadWriteType: "WriteOnly"}}}))
+		}, "1 1 WriteOnly 0 InsightNotEnabledException"},
+		{func() {
+			must(t)(s.trail.PutInsightSelectors(ctx(t), &cloudtrail.PutInsightSelectorsInput{TrailName: aws.String("main"), InsightSelectors: []types.InsightSelector{{InsightType: "ApiErrorRateInsight"}}}))
+		}, "1 1 WriteOnly 0 "},
+		{func() {
+			must(t)(s.trail.AddTags(ctx(t), &cloudtrail.AddTagsInput{ResourceId: aws.String(mainARN), TagsList: manyTags(2)}))
+		}, "1 1 WriteOnly 2 "},
+		{func() {
+			must(t)(s.trail.DeleteTrail(ctx(t), &cloudtrail.DeleteTrailInput{Name: aws.String("main")}))
+		}, "0 0 TrailNotFoundException"},
+	}
+	last := "0 0 TrailNotFoundException"
+	for i, step := range steps {
+		step.do()
+		s.Advance(4 * time.Second)
+		if got := seen(); got != last {
+			t.Errorf("step %d: at first %q, want %q", i, got, last)
+		}
+		s.Advance(time.Second)
+		if got := seen(); got != step.want {
+			t.Errorf("step %d: then %q, want %q", i, got, step.want)
+		}
+		last = step.want
+	}
 }
 
 func TestQuotasAreSharedWithTheAttacker(t *testing.T) {

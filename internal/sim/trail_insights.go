@@ -43,6 +43,9 @@ func (t *trails) putInsights(c *call, in *putInsightsInput) (any, error) {
 		if _, err := t.checkBucket(x); err != nil {
 			return nil, err
 		}
+		if k := t.world.keys.byARN(x.kmsKey); k != nil && !k.letsCloudTrail(x) {
+			return nil, fail("InsufficientEncryptionPolicyException", "Insufficient permissions to access S3 bucket %s or KMS key %s.", x.bucket, k.arn)
+		}
 	}
 	x.insights = list
 	t.changed(c, x.arn)

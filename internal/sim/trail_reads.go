@@ -21,7 +21,7 @@ func (x *trail) record() trailRecord {
 }
 
 func (t *trails) get(c *call, in *nameInput) (any, error) {
-	x, err := t.forLaggingRead(c, in.Name)
+	x, err := t.forRead(c, in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (t *trails) describe(c *call, in *describeInput) (any, error) {
 		wanted[arn] = true
 	}
 	list := []trailRecord{}
-	for _, x := range t.seenBy(c.account) {
+	for _, x := range t.seenBy(c) {
 		if len(in.TrailNameList) > 0 {
 			if !wanted[x.arn] {
 				continue
@@ -72,7 +72,7 @@ func (t *trails) list(c *call, in *listInput) (any, error) {
 		Trails    []info
 		NextToken string `json:",omitempty"`
 	}{Trails: []info{}}
-	for _, x := range t.seenBy(c.account) {
+	for _, x := range t.seenBy(c) {
 		if !x.visibleIn(c.region) || in.NextToken != "" && x.arn <= in.NextToken {
 			continue
 		}

@@ -271,6 +271,8 @@ func (t *trails) checkKey(c *call, x *trail, b *bucket) error {
 		return fail("KmsException", "KMS key %s is pending deletion.", k.arn)
 	case k.disabled:
 		return fail("KmsException", "KMS key %s is disabled.", k.arn)
+	case !k.letsCloudTrail(x):
+		return fail("InsufficientEncryptionPolicyException", "Insufficient permissions to access S3 bucket %s or KMS key %s.", x.bucket, k.arn)
 	}
 	x.kmsKey = k.arn
 	return nil

@@ -193,6 +193,8 @@ func (t *trails) deliveryFailure(x *trail, region string) string {
 			return "KMS.KMSInvalidStateException"
 		case k.disabled:
 			return "KMS.DisabledException"
+		case !k.letsCloudTrail(x):
+			return "KMS.AccessDeniedException"
 		}
 	}
 	return ""
@@ -220,7 +222,7 @@ type statusOutput struct {
 
 // status answers for the Region called.
 func (t *trails) status(c *call, in *nameInput) (any, error) {
-	x, err := t.forLaggingRead(c, in.Name)
+	x, err := t.forRead(c, in.Name)
 	if err != nil {
 		return nil, err
 	}

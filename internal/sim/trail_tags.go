@@ -93,6 +93,9 @@ func (t *trails) forTags(c *call, arn string) (*trail, error) {
 		return nil, err
 	}
 	x := t.byARN[arn]
+	if c.op.effect == reads {
+		x = t.seen(c, arn)
+	}
 	if x == nil || x.home != c.region {
 		return nil, fail("ResourceNotFoundException", "Resource not found: %s", arn)
 	}

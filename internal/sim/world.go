@@ -9,7 +9,7 @@ package sim
 // What is simpler than AWS: no signatures, no identity policies (everybody may do everything in his account, minus World.Deny),
 // no role trust policies, no event data stores, no API of AWS Organizations and CloudWatch Logs (an Organization, Account.LogGroup
 // and Account.LogRole stand for what trails refer to), an organization's trail is in all accounts at once (AWS: up to 24 h),
-// keys are made by Account.Key only and their policies are not evaluated, log files are not written (only their times are kept),
+// policies of keys are asked for CloudTrail only, log files are not written (only their times are kept),
 // buckets are addressed by path only, policy conditions with numbers and dates are refused when put, and a denied action has the
 // name of the operation (s3:HeadBucket).
 
@@ -60,8 +60,9 @@ type Options struct {
 	OrganizationCover bool // an organization trail lets records onto the bus in member accounts too (AWS does not say)
 
 	HistoryDelay time.Duration // until a record shows in Event history
+	ForgetReads  bool          // calls that only read leave no record and no line in Calls, so that very many cost no memory
 
-	ReadLag time.Duration // GetTrail and GetTrailStatus answer the state of this long ago
+	ReadLag time.Duration // reads of trails answer the state of this long ago
 	Quotas  bool          // token buckets of the CloudTrail API
 
 	RolePropagation time.Duration // until CloudTrail can assume a new LogRole
