@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -19,6 +20,8 @@ type scan struct {
 	limit  int // bytes up to which a text is read as a whole
 
 	whole     bool        // the window holds the whole text, or what there is of it
+	lines     bool        // the text has line ends; CloudTrail writes none
+	cut       bool        // the text breaks off
 	stop      bool        // there is no going on
 	odd       bool        // the text is not what the fast way is for
 	candidate []candidate // of a whole text
@@ -53,6 +56,7 @@ func (s *scan) file() {
 	for s.more(s.limit) && !s.eof {
 	}
 	s.whole = s.eof
+	s.lines = !s.whole || bytes.IndexByte(s.buf, '\n') >= 0
 	s.documents()
 	switch {
 	case s.odd:
@@ -184,6 +188,10 @@ func (s *scan) element(at spot) {
 		return
 	}
 	raw := s.buf[s.at:end]
+	if s.lines && bytes.IndexByte(raw, '\n') >= 0 && !json.Valid(raw) {
+		s.broken(at)
+		return
+	}
 	s.sum.Records++
 	if !other && (at.first || s.filter.matters(raw)) {
 		if s.whole {
@@ -193,6 +201,18 @@ func (s *scan) element(at spot) {
 		}
 	}
 	s.at = end
+}
+
+// broken is for an object that goes on behind the end of its line and is no JSON: lines that are whole may
+// follow, so where it seems to end means nothing.
+func (s *scan) broken(at spot) {
+	next := bytes.IndexByte(s.buf[s.at:], '\n')
+	if s.whole || at.list != "" {
+		s.oddity("is no JSON")
+		return
+	}
+	s.sum.fault(Corrupt, at.String(), "the line is no JSON")
+	s.at += next
 }
 
 // large goes over a record that is too large to be decoded; end is -1 when it is not in the window.
@@ -275,7 +295,10 @@ func (s *scan) slowly() {
 	}
 	for _, bad := range bads {
 		kind := BadRecord
-		if len(records) == 0 {
+		switch {
+		case s.cut:
+			kind = Truncated
+		case len(records) == 0:
 			kind = NotLog
 			s.sum.Records = 0
 		}
@@ -305,6 +328,11 @@ func (s *scan) here() string { return fmt.Sprintf("byte %d", s.base+int64(s.at))
 // truncated ends a text that breaks off.
 func (s *scan) truncated() {
 	s.stop = true
+	if s.whole && s.lines && s.err == nil {
+		// Lines that are whole may follow the one that is not.
+		s.odd, s.cut = true, true
+		return
+	}
 	if s.err == nil {
 		s.sum.fault(Truncated, fmt.Sprintf("byte %d", s.base+int64(len(s.buf))), "the text ends before its list of records does")
 	}

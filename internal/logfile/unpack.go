@@ -38,7 +38,7 @@ type unpacker struct {
 	inflater inflate.Inflater
 	all      []byte // the file, when it fits into the buffer of packedR
 	oneShots bool   // it was unpacked by oneShot
-	out     int64
+	out      int64
 }
 
 // maxPacked is the size up to which a file is read as a whole before it is unpacked.
