@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -21,12 +22,12 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"trailwarden"
 // TestScripts runs the command as its users do: testdata/*.txt reads like a manual.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir: "testdata", UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return simulated(e)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "stop": stop, "logging": logging, "deny": deny},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "stop": stop, "logging": logging, "deny": deny, "tamper": tamper, "advance": advance},
 	})
 }
 

@@ -192,8 +192,10 @@ func plainLines(s string) string {
 
 // Styles for paint.
 const (
-	bold = "1"
-	red  = "1;31"
+	bold   = "1"
+	red    = "1;31"
+	green  = "32"
+	yellow = "33"
 )
 
 // paint styles a text that goes to w: only on a terminal, and only if nobody asked for none.

@@ -39,6 +39,9 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "trailwarden",
 		Short: "Keeps AWS CloudTrail recording: sees tampering, repairs it, tells people.",
 		Example: `  trailwarden demo                                 # see it work, on a simulated AWS
+  trailwarden baseline capture                     # pin the trails as they are, in a file to review
+  trailwarden check                                # is everything still as pinned?
+  trailwarden plan                                 # what would put it back?
   trailwarden handle --observe event.json          # what would be done about this event?
   trailwarden config init --out trailwarden.yaml   # a commented configuration file
   trailwarden config check                         # is what I wrote valid?
@@ -53,6 +56,10 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		demoCommand(a),
 		handleCommand(a),
+		checkCommand(a),
+		planCommand(a),
+		applyCommand(a),
+		baselineCommand(a),
 		simulateCommand(a),
 		scanCommand(a),
 		verifyCommand(a),
@@ -219,7 +226,11 @@ func (a *app) configuration(c *cobra.Command) (config.Config, error) {
 func flagLayer(c *cobra.Command) config.Layer {
 	given := map[string]string{}
 	for _, k := range config.Keys {
-		if f := c.Flags().Lookup(k.Flag); f != nil && f.Changed {
+		f := c.Flags().Lookup(k.Flag)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if _, own := f.Value.(*regionList); !own {
 			given[k.Flag] = f.Value.String()
 		}
 	}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/baseline/file"
+	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+func baselineAccept(a *app) *cobra.Command {
+	var r reach
+	var force bool
+	c := &cobra.Command{
+		Use:   "accept TRAIL [FIELD...]",
+		Short: "Take a trail's settings as they are now into the baseline",
+		Long: `Reads the trail and takes its settings into the baseline file, or only the fields that are named; a trail that is not
+pinned yet is then pinned. Shows the difference first and asks. TRAIL is its ARN, or its name where that says which.
+
+A trail that would then be pinned as stopped, or without all management events, is refused unless --force is given.`,
+		Example: `  trailwarden baseline accept main
+  trailwarden baseline accept main tags kms_key_id --yes
+  trailwarden baseline accept arn:aws:cloudtrail:eu-central-1:111122223333:trail/main event_selectors`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("name it by its ARN, or its name; `trailwarden check` lists them", "accept needs a TRAIL")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.accept(c, args[0], args[1:], r, force) },
+	}
+	r.flags(c)
+	c.Flags().BoolVar(&force, "force", false, "Accept a trail that is stopped or narrowed too")
+	return c
+}
+
+func (a *app) accept(c *cobra.Command, name string, names []string, r reach, force bool) error {
+	if c.Flags().Changed("output") {
+		return usage("leave -o out", "%s writes a baseline file, and prints no data", c.CommandPath())
+	}
+	cfg, err := a.configuration(c)
+	if err != nil {
+		return err
+	}
+	fields, err := fieldsOf(names)
+	if err != nil {
+		return err
+	}
+	pinned, err := a.pinned(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), r.limit)
+	defer cancel()
+	f, err := a.open(ctx, cfg, r)
+	if err != nil {
+		return err
+	}
+	s := f.survey(ctx, r.regions, arns(pinned))
+	state, err := choose(s.States, name)
+	if err != nil {
+		return err
+	}
+	if !state.Exists || baseline.Incomplete(state) {
+		return fail(exitError, "repair it with `trailwarden plan`, or take it out of the file by hand", fmt.Errorf("accept %s: %s", state.ARN, strings.Join(baseline.Doubts(state), "; ")))
+	}
+	i := slices.IndexFunc(pinned.Trails, func(t baseline.Trail) bool { return t.ARN == state.ARN })
+	if i < 0 && len(fields) > 0 {
+		return usage("accept it as a whole, without fields", "%s is not pinned yet", state.ARN)
+	}
+	before, after := baseline.Trail{}, baseline.Of(state)
+	if i >= 0 {
+		before, after = pinned.Trails[i], pinned.Trails[i].Accept(state, fields...)
+	}
+	would := state
+	would.Settings = after.Settings()
+	if err := pinnable([]trail.State{would}, force); err != nil {
+		return err
+	}
+	if i >= 0 && !a.showAccepted(before, after) {
+		a.note("nothing to accept: %s is as it is pinned", state.ARN)
+		return nil
+	}
+	if i < 0 {
+		a.note("+ %s, which is not pinned yet", state.ARN)
+	}
+	if err := a.confirm(fmt.Sprintf("Accept this into %s?", pinned.Name)); err != nil {
+		return err
+	}
+	return a.accepted(pinned, after)
+}
+
+// showAccepted shows what would change in the file, and whether anything does.
+func (a *app) showAccepted(before, after baseline.Trail) bool {
+	differs := false
+	for _, row := range trail.Table {
+		was, is := row.Print(before.ARN, before.Settings()), row.Print(after.ARN, after.Settings())
+		if was == is {
+			continue
+		}
+		differs = true
+		fmt.Fprintln(a.stderr, a.paint(a.stderr, red, "- "+plain(string(row.Field)+": "+value(was))))
+		fmt.Fprintln(a.stderr, a.paint(a.stderr, green, "+ "+plain(string(row.Field)+": "+value(is))))
+	}
+	return differs
+}
+
+// accepted writes the file with the trail in it.
+func (a *app) accepted(f baseline.File, t baseline.Trail) error {
+	path := f.Name
+	if a.outFile != "" {
+		path = a.outFile
+	}
+	if text, err := os.ReadFile(f.Name); err == nil && comments(text) > comments(file.Format(f)) {
+		a.note("comments in %s are not kept: write reasons into who, why and name", f.Name)
+	}
+	f.Serial++
+	f.Trails = slices.DeleteFunc(slices.Clone(f.Trails), func(old baseline.Trail) bool { return old.ARN == t.ARN })
+	f.Trails = append(f.Trails, t)
+	if err := replace(path, file.Format(f)); err != nil {
+		return err
+	}
+	a.note("wrote %s, serial %d; next: review the change and commit it", path, f.Serial)
+	return nil
+}
+
+// comments counts the lines that are only a comment.
+func comments(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("#")) {
+			n++
+		}
+	}
+	return n
+}
+
+// fieldsOf reads the names of settings.
+func fieldsOf(names []string) ([]trail.Field, error) {
+	var known []string
+	for _, row := range trail.Table {
+		known = append(known, string(row.Field))
+	}
+	var out []trail.Field
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, usage(config.Suggest(name, "use some of ", known), "%q is not a setting of a trail", name)
+		}
+		out = append(out, trail.Field(name))
+	}
+	return out, nil
+}
+
+// choose finds the one trail that a person means.
+func choose(states []trail.State, name string) (trail.State, error) {
+	var found []trail.State
+	var known []string
+	for _, s := range states {
+		if s.ARN.String() == name || s.ARN.Name == name {
+			found = append(found, s)
+		}
+		known = append(known, s.ARN.String())
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return trail.State{}, usage("name it by its ARN: "+strings.Join(known, ", "), "there are %d trails of the name %s", len(found), name)
+	case len(known) == 0:
+		return trail.State{}, usage("look elsewhere with --region", "there is no trail %s, nor any other", name)
+	}
+	return trail.State{}, usage("there are "+strings.Join(known, ", "), "there is no trail %s", name)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/baseline/file"
+	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// captureFlags is how baseline capture is asked to do it.
+type captureFlags struct {
+	reach
+	repair  []string
+	force   bool
+	history time.Duration
+}
+
+func baselineCapture(a *app) *cobra.Command {
+	var f captureFlags
+	c := &cobra.Command{
+		Use:   "capture",
+		Short: "Write a baseline of every trail as it is",
+		Long: `Reads every trail with all its settings and writes them to a file: trailwarden.baseline.yaml, --baseline or --out. Review
+the file and keep it in version control: it is what trailwarden holds the trails to.
+
+Prints who changed the trails in the last 90 days, from Event history, which no attacker can change. A trail that is stopped
+or does not record all management events is not pinned, unless --force says that it is meant to be so: you may be capturing
+after the break-in. Nothing is written then.
+
+With --repair the guard also repairs other groups of settings by itself: all, or some of logging, settings, selectors,
+insights, event_configuration, tags, recreate. Without it, logging only. A file that is there is written over with --yes;
+what people decided in it (repair, ignore, approvals, requirements) stays.`,
+		Example: `  trailwarden baseline capture
+  trailwarden baseline capture --region all --repair all
+  trailwarden baseline capture --repair logging,settings,selectors --out prod.baseline.yaml`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.capture(c, f) },
+	}
+	f.reach.flags(c)
+	c.Flags().StringSliceVar(&f.repair, "repair", nil, "`Groups` of settings that the guard may repair by itself, or all")
+	c.Flags().BoolVar(&f.force, "force", false, "Pin trails that are stopped or narrowed too")
+	c.Flags().DurationVar(&f.history, "history", historyKept, "How far to look back for who changed the trails; 0 for not at all")
+	return c
+}
+
+func (a *app) capture(c *cobra.Command, f captureFlags) error {
+	if c.Flags().Changed("output") {
+		return usage("leave -o out", "%s writes a baseline file, and prints no data", c.CommandPath())
+	}
+	cfg, err := a.configuration(c)
+	if err != nil {
+		return err
+	}
+	repair, err := groups(f.repair)
+	if err != nil {
+		return err
+	}
+	path := a.outFile
+	if path == "" {
+		path = baselinePath(cfg)
+	}
+	var old baseline.File
+	if exists(path) {
+		if !a.yes {
+			return fail(exitError, "see `trailwarden baseline diff` and `baseline accept`, or write over it with --yes", fmt.Errorf("write %s: there is such a file", path))
+		}
+		if old, err = file.Load(path, baseline.Used{}); err != nil {
+			return fail(exitUsage, "mend it or move it away: its serial number, approvals and requirements would be lost", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), f.limit)
+	defer cancel()
+	field, err := a.open(ctx, cfg, f.reach)
+	if err != nil {
+		return err
+	}
+	s := field.survey(ctx, f.regions, nil)
+	if len(s.States) == 0 {
+		return errors.Join(unread(s.Failures), fail(exitFindings, "look elsewhere with --region, or --region all; a trail is made with aws cloudtrail create-trail", fmt.Errorf("there is no trail in %s", strings.Join(s.Regions, ", "))))
+	}
+	if err := pinnable(s.States, f.force); err != nil {
+		return errors.Join(err, unread(s.Failures))
+	}
+	if f.history > 0 {
+		a.changes(ctx, field, s.States, f.history)
+	}
+	made := old.Capture(s.States, repair, s.At, field.self)
+	made.Name = path
+	if err := replace(path, file.Format(made)); err != nil {
+		return err
+	}
+	for _, state := range s.States {
+		a.note("pinned %s", plain(state.ARN.String()))
+		if problem, ok := trail.Delivery(state, s.At); !ok {
+			a.note("  but it does not deliver: %s", plain(problem))
+		}
+	}
+	a.note("wrote %s, serial %d; next: review it, then `trailwarden baseline check` and commit it", path, made.Serial)
+	return unread(s.Failures)
+}
+
+// groups reads the value of --repair; nil when it was not given.
+func groups(names []string) ([]trail.Group, error) {
+	if slices.Equal(names, []string{"all"}) {
+		return trail.Groups(), nil
+	}
+	var known []string
+	for _, g := range trail.Groups() {
+		known = append(known, string(g))
+	}
+	var out []trail.Group
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, usage(config.Suggest(name, "use all, or some of ", known), "--repair: %q is not a group of settings", name)
+		}
+		out = append(out, trail.Group(name))
+	}
+	return out, nil
+}
+
+// pinnable refuses trails that nobody should pin as they are.
+func pinnable(states []trail.State, force bool) error {
+	var errs []error
+	for _, s := range states {
+		doubts := baseline.Doubts(s)
+		switch {
+		case baseline.Incomplete(s):
+			errs = append(errs, fail(exitError, "allow trailwarden to read it; nothing was written", fmt.Errorf("pin %s: %s", s.ARN, strings.Join(doubts, "; "))))
+		case len(doubts) > 0 && !force:
+			errs = append(errs, fail(exitFindings, "find out who did that, and repair it; if it is meant to be so, pin it with --force. Nothing was written",
+				fmt.Errorf("pin %s: %s", s.ARN, strings.Join(doubts, "; "))))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writes are the calls that change a trail.
+var writes = []string{
+	"CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging", "PutEventSelectors", "PutInsightSelectors",
+	"PutEventConfiguration", "AddTags", "RemoveTags",
+}
+
+// changes prints who changed the trails lately. That it cannot be known is no reason not to capture.
+func (a *app) changes(ctx context.Context, f *field, states []trail.State, back time.Duration) {
+	var regions []string
+	for _, s := range states {
+		regions = append(regions, s.ARN.Region)
+	}
+	slices.Sort(regions)
+	var records []event.Record
+	var mu sync.Mutex
+	each(slices.Compact(regions), func(region string) {
+		a.note("reading Event history of %s …", region)
+		some, err := f.history(ctx, region, writes, time.Now().Add(-back))
+		mu.Lock()
+		defer mu.Unlock()
+		records = append(records, some...)
+		if err != nil {
+			a.note("who changed trails in %s is not known: %s", region, plain(err.Error()))
+		}
+	})
+	for _, s := range states {
+		a.note("%s, changed in the last %d days:", plain(s.ARN.String()), int(back.Hours()/24))
+		none := true
+		for _, r := range records {
+			if !concerns(r, s.ARN) {
+				continue
+			}
+			none = false
+			outcome := ""
+			if !r.Succeeded() {
+				outcome = ", refused: " + plain(r.ErrorCode)
+			}
+			a.note("  %s  %-21s  %s from %s%s", r.Time.Format(time.RFC3339), plain(r.Name), plain(r.Actor.ARN), plain(r.Actor.SourceIP), outcome)
+		}
+		if none {
+			a.note("  by nobody")
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/config"
+)
+
+func baselineCheck(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Say whether the baseline file is valid, and what in it is weak",
+		Long: `Reads the file alone, without AWS, and lists all that is wrong with it, or that people had better look at: a stopped trail,
+validation off, one Region only, management events missing, an approval that has ended. Each with its place and what to do.
+
+Exit codes: 0 nothing; 2 the file is not valid, and would not be used; 3 it is weak.`,
+		Example: `  trailwarden baseline check
+  trailwarden baseline check staging.baseline.yaml
+  trailwarden baseline check -o json               # for editors and pipelines`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := a.configuration(c)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				cfg.Baseline = args[0]
+			}
+			f, invalid := a.pinned(cfg)
+			var problems config.Problems
+			if errors.As(invalid, &problems); invalid != nil && problems == nil {
+				return invalid
+			}
+			document := struct {
+				head
+				Subject  string            `json:"subject"`
+				Valid    bool              `json:"valid"`
+				Serial   int               `json:"serial"`
+				Hash     string            `json:"hash,omitempty"`
+				Problems config.Problems   `json:"problems"`
+				Advice   []baseline.Advice `json:"advice"`
+			}{head{SchemaVersion: 1}, baselinePath(cfg), invalid == nil, f.Serial, "", append(config.Problems{}, problems...), []baseline.Advice{}}
+			if invalid == nil {
+				document.Hash = f.Hash()
+				document.Advice = append(document.Advice, f.Check(time.Now())...)
+			}
+			if err := a.write(c, result{JSON: document, Table: func(w io.Writer) {
+				for _, advice := range document.Advice {
+					fmt.Fprintf(w, "%s %s\n", a.paint(w, bold, advice.Rule), plainLines(advice.Problem.Error()))
+				}
+				if invalid == nil {
+					fmt.Fprintf(w, "%s: valid, serial %d, %s pinned, %s to look at\n", plain(document.Subject), f.Serial, count(len(f.Trails), "trail"), count(len(document.Advice), "thing"))
+				}
+			}}); err != nil || invalid != nil {
+				return errors.Join(err, invalid)
+			}
+			if len(document.Advice) > 0 {
+				return fail(exitFindings, "", nil)
+			}
+			return nil
+		},
+	}
+}
