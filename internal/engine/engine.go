@@ -27,8 +27,10 @@ type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
 	Channels []notify.Notifier
-	// Trails lists the trails that a sweep looks at.
+	// Trails lists the trails that a sweep looks at, besides those in Pinned.
 	Trails func(context.Context) ([]trail.ARN, error)
+	// Pinned are the trails of the baseline: one that was deleted is in no list any more.
+	Pinned []trail.ARN
 	Log    *slog.Logger
 
 	told told
@@ -114,6 +116,11 @@ func (e *Engine) Sweep(ctx context.Context) Report {
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
+	}
+	for _, a := range e.Pinned {
+		if !slices.Contains(trails, a) {
+			trails = append(trails, a)
+		}
 	}
 	run.trails(ctx, trails, nil)
 	return run.done()

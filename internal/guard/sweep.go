@@ -19,7 +19,7 @@ func (w *work) swept() []incident.Incident {
 	case len(w.drifts) > 0 || len(w.actions) > 0:
 		out = append(out, w.drifted())
 	case known && w.read && trail.Toggled(before, w.state.Status):
-		out = append(out, w.toggled())
+		out = append(out, w.toggled(before))
 	}
 	if !w.read || !w.state.Exists {
 		return out
@@ -83,14 +83,20 @@ func (w *work) drifted() incident.Incident {
 }
 
 // toggled is the incident of a trail that was stopped, or started, and is well again: nobody told of it.
-func (w *work) toggled() incident.Incident {
+func (w *work) toggled(before trail.Status) incident.Incident {
 	s := w.state.Status
-	inc := w.begin([]incident.Finding{{
+	finding := incident.Finding{
 		Rule: "trail.stop", Title: "Trail stopped and started", Severity: incident.High, Attack: "T1562.008",
-		Text: "Found by reading the trail: it was stopped or started since it was last read, and no event told of it",
-	}}, s.Stopped.UTC().Format(time.RFC3339Nano)+" "+s.Started.UTC().Format(time.RFC3339Nano), s.Stopped)
+		Text: "Found by reading the trail: it was stopped and started again since it was last read, and no event told of it",
+	}
+	if s.Stopped.Equal(before.Stopped) {
+		finding = incident.Finding{Rule: "trail.start", Title: "Logging started", Severity: incident.Info,
+			Text: "Found by reading the trail: StartLogging was called since it was last read, and no event told of it"}
+	}
+	inc := w.begin([]incident.Finding{finding}, s.Stopped.UTC().Format(time.RFC3339Nano)+" "+s.Started.UTC().Format(time.RFC3339Nano), s.Started)
 	inc.Outcome = incident.Restored
-	if !s.Stopped.IsZero() && s.Started.After(s.Stopped) {
+	if !s.Stopped.Equal(before.Stopped) && s.Started.After(s.Stopped) {
+		inc.OpenedAt = s.Stopped.UTC()
 		inc.BlindWindow = incident.Window(s.Stopped, s.Started, w.seen, incident.FromStatus)
 	}
 	return inc
