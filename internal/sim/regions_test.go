@@ -104,6 +104,25 @@ func TestStatusPerRegion(t *testing.T) {
 	}
 }
 
+// A trail that comes back to a Region has a new shadow there, which has delivered nothing yet.
+func TestShadowThatComesBack(t *testing.T) {
+	s := newSite(t, Options{})
+	s.logging(t)
+	everywhere := func(on bool) {
+		must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), IsMultiRegionTrail: &on, IncludeGlobalServiceEvents: aws.Bool(true)}))
+		s.Advance(time.Hour)
+	}
+	everywhere(true)
+	if s.statusIn(t, away).LatestDeliveryTime == nil {
+		t.Error("the shadow delivers nothing")
+	}
+	everywhere(false)
+	must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), IsMultiRegionTrail: aws.Bool(true)}))
+	if at := s.statusIn(t, away).LatestDeliveryTime; at != nil {
+		t.Errorf("a new shadow has delivered at %s", at)
+	}
+}
+
 // What trails refer to beside the bucket and the key may break while the trail goes on logging.
 func TestLogGroupOfATrail(t *testing.T) {
 	s := newSite(t, Options{RolePropagation: 10 * time.Second})

@@ -113,22 +113,38 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
+// Nobody looks between the last delivery and the moment of breaking; the deliveries until then still took place.
 func TestDeliveryUpToTheMomentOfBreaking(t *testing.T) {
 	key := "arn:aws:kms:eu-central-1:111122223333:key/k1"
-	s := newSite(t, Options{})
-	s.Account(account).Key(home, "k1")
-	s.stopped(t)
-	must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), KmsKeyId: &key}))
-	for range 60 { // starting again does not put the deliveries off
-		s.start(t)
-		s.Advance(time.Minute)
+	breakers := map[string]func(*testing.T, *site){
+		"key disabled": func(_ *testing.T, s *site) { s.Account(account).DisableKey(key) },
+		"key disabled by the API": func(t *testing.T, s *site) {
+			if _, code := s.kms(t, "DisableKey", `{"KeyId":"`+key+`"}`); code != "" {
+				t.Error(code)
+			}
+		},
+		"policy gone": func(t *testing.T, s *site) {
+			must(t)(s.objects.DeleteBucketPolicy(ctx(t), &s3.DeleteBucketPolicyInput{Bucket: aws.String("logs")}))
+		},
 	}
-	s.Advance(time.Hour)
-	broken := s.Now()
-	s.Account(account).DisableKey(key)
-	s.Advance(time.Hour)
-	if last := s.status(t).LatestDeliveryTime; last == nil || last.After(broken) || broken.Sub(*last) > deliveryPeriod {
-		t.Errorf("last delivery at %v, broken at %s", last, broken)
+	for name, breakIt := range breakers {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, Options{})
+			s.Account(account).Key(home, "k1")
+			s.stopped(t)
+			must(t)(s.trail.UpdateTrail(ctx(t), &cloudtrail.UpdateTrailInput{Name: aws.String("main"), KmsKeyId: &key}))
+			for range 60 { // starting again does not put the deliveries off
+				s.start(t)
+				s.Advance(time.Minute)
+			}
+			s.Advance(time.Hour)
+			broken := s.Now()
+			breakIt(t, s)
+			s.Advance(time.Hour)
+			if last := s.status(t).LatestDeliveryTime; last == nil || last.After(broken) || broken.Sub(*last) > deliveryPeriod {
+				t.Errorf("last delivery at %v, broken at %s", last, broken)
+			}
+		})
 	}
 }
 
