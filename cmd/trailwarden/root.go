@@ -79,7 +79,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.BoolP("help", "h", false, "Print help")
 	root.Flags().Bool("version", false, "Print the version")
 	keyFlags(root, "region", "baseline", "log-format")
-	complete(root, "output", formatTable, formatJSON, formatLines, "csv", "html", "ocsf")
+	complete(root, "output", formatTable, formatJSON, formatLines, "csv", "html", "ocsf", "part")
 	complete(root, "log-format", "text", "json")
 	return root
 }

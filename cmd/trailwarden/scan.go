@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -26,6 +27,8 @@ type scanFlags struct {
 	resume     string
 	workers    int
 	noActivity bool
+	merge      bool
+	athena     bool
 	aws        cloud.Options
 }
 
@@ -51,7 +54,11 @@ as a whole; 130 interrupted.`,
   trailwarden scan s3://my-trail-bucket/AWSLogs/111122223333/CloudTrail/ --from 2026-01-01 -o html --out report.html
   trailwarden scan AWSLogs/ --from 2026-01-01 --to 2026-02-01 --severity high -o json
   trailwarden scan AWSLogs/ --principal mallory --rule trail.stop
-  zcat log.json.gz | trailwarden scan - -o jsonl`,
+  zcat log.json.gz | trailwarden scan - -o jsonl
+  trailwarden scan 2025/ -o part --out a.json      # on one machine
+  trailwarden scan 2026/ -o part --out b.json      # on another
+  trailwarden scan --merge a.json b.json           # as if it had been one scan
+  trailwarden scan --athena-ddl s3://my-trail-bucket/ --account 111122223333`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("name files or folders, or - for standard input", "scan needs at least one PATH")
@@ -72,6 +79,8 @@ as a whole; 130 interrupted.`,
 	flags.IntVar(&f.workers, "workers", 0, "Files to read at the same time (default: one for each processor; 16 from S3)")
 	flags.StringVar(&f.aws.Profile, "profile", "", "AWS `profile` to use for s3://")
 	flags.StringVar(&f.aws.Endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
+	flags.BoolVar(&f.merge, "merge", false, "PATHs are what scans of parts printed with -o part: report of all of them together")
+	flags.BoolVar(&f.athena, "athena-ddl", false, "Print a table and queries for Amazon Athena over s3://BUCKET/PREFIX, and read nothing")
 	flags.BoolVar(&f.noActivity, "no-activity", false, "Leave out who did what around blind windows: files around them are then read once only")
 	var names []string
 	for _, s := range incident.Severities {
@@ -133,6 +142,12 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	if err := f.check(c, args); err != nil {
 		return err
 	}
+	switch {
+	case f.athena:
+		return a.athena(c, args, f.query)
+	case f.merge:
+		return a.mergeParts(c, args, f)
+	}
 	if slices.Contains(args, "-") && terminal(a.stdin) {
 		return usage("pipe records in, or name a file", "scan: standard input is a terminal")
 	}
@@ -167,7 +182,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 			return fmt.Errorf("scan around blind windows: %w", err)
 		}
 	}
-	if err := a.write(c, scanResult(a, report, interrupted)); err != nil {
+	if err := a.write(c, scanResult(a, known, report, interrupted)); err != nil {
 		return err
 	}
 	a.note("scanned %s files, %s records, %s in %s (%s/s)", thousands(known.Files), thousands(known.Records), size(known.Unpacked),
@@ -184,6 +199,27 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 		return fail(exitInterrupted, hint, errors.New("interrupted: what is printed is of the files that were read by then"))
 	}
 	if err := progress.done(); err != nil {
+		return err
+	}
+	return scanOutcome(report, f.failOn)
+}
+
+// mergeParts reports of what scans of parts printed.
+func (a *app) mergeParts(c *cobra.Command, args []string, f scanFlags) error {
+	var all archive.Result
+	for _, arg := range args {
+		text, err := a.read(arg)
+		if err != nil {
+			return err
+		}
+		var part scanPart
+		if err := json.Unmarshal(text, &part); err != nil || part.Kind != partKind {
+			return usage("print parts with: trailwarden scan PATH -o part", "merge: %s is no part of a scan", arg)
+		}
+		all = all.Merge(part.Known)
+	}
+	report := archive.NewReport(all, f.query)
+	if err := a.write(c, scanResult(a, all, report, false)); err != nil {
 		return err
 	}
 	return scanOutcome(report, f.failOn)

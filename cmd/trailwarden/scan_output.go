@@ -27,7 +27,16 @@ type scanLine struct {
 	Damaged *archive.Damage `json:"damaged,omitempty"`
 }
 
-func scanResult(a *app, r archive.Report, interrupted bool) result {
+// scanPart is what -o part prints: all that merging needs, before any filter.
+type scanPart struct {
+	head
+	Kind  string         `json:"kind"`
+	Known archive.Result `json:"known"`
+}
+
+const partKind = "trailwarden_scan_part"
+
+func scanResult(a *app, known archive.Result, r archive.Report, interrupted bool) result {
 	lines := []any{}
 	for i := range r.Findings {
 		lines = append(lines, scanLine{Kind: "finding", Finding: &r.Findings[i]})
@@ -45,6 +54,9 @@ func scanResult(a *app, r archive.Report, interrupted bool) result {
 		More: []format{
 			{"csv", func(w io.Writer) error { return scanCSV(w, r) }},
 			{"html", func(w io.Writer) error { return scanHTML(w, r, interrupted) }},
+			{"part", func(w io.Writer) error {
+				return encode(w, scanPart{head{SchemaVersion: 1, Partial: interrupted || len(known.Damaged) > 0}, partKind, known}, "")
+			}},
 			{"ocsf", func(w io.Writer) error { return encode(w, ocsf(r), "  ") }},
 		},
 	}

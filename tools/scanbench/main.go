@@ -1,15 +1,25 @@
+// Command scanbench measures `trailwarden scan` beside the tools that people use for the same question, on
+// log files that it makes of the shapes of real records: who stopped a trail? Tools that are not installed
+// are left out. The answers are compared: a fast wrong one does not count. It is run by `make bench`.
 package main
 
 import (
 	"flag"
+	"fmt"
 	"log"
+	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
-	dir := flag.String("dir", "/tmp/scanbench", "where the corpora are, or are made")
+	dir := flag.String("dir", filepath.Join(os.TempDir(), "scanbench"), "where the corpora are, or are made")
+	bin := flag.String("trailwarden", "bin/trailwarden", "the built program")
+	records := flag.String("shapes", "internal/event/testdata/real/invictus-aws_dataset", "log files to take the shapes of records from")
+	rounds := flag.Int("rounds", 5, "measurements of each, of which the median is told")
+	duckdb := flag.String("duckdb", "", "folder with node_modules/@duckdb/node-api")
 	flag.Parse()
-	all, err := shapes("internal/event/testdata/real/invictus-aws_dataset")
+	all, err := shapes(*records)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -20,6 +30,42 @@ func main() {
 		if err := c.write(all); err != nil {
 			log.Fatal(err)
 		}
-		log.Printf("%s: %d files, %.0f MB packed, %.0f MB of JSON, %d records, %d of interest", c.Dir, c.Files, float64(c.Packed)/1e6, float64(c.JSON)/1e6, c.Records, c.Interest)
+		if err := compare(c, *bin, *duckdb, *rounds); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
+
+// compare prints a Markdown table.
+func compare(c *corpus, bin, duckdb string, rounds int) error {
+	fmt.Printf("\n%s: %d files, %.0f MB packed, %.0f MB of JSON, %d records, %d of interest; medians of %d interleaved runs\n\n",
+		filepath.Base(c.Dir), c.Files, float64(c.Packed)/1e6, float64(c.JSON)/1e6, c.Records, c.Interest, rounds)
+	tools := peers(c, bin, duckdb)
+	for range rounds {
+		for i := range tools {
+			if err := tools[i].measure(); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Println("| tool | s | GB/s of JSON | peak MiB | trailwarden is faster by | answer |")
+	fmt.Println("|---|---|---|---|---|---|")
+	ours := float64(c.JSON) / tools[0].median()
+	for _, t := range tools {
+		share := t.share
+		rate := float64(c.JSON) * share / t.median()
+		answer := "right"
+		switch {
+		case t.limit:
+			answer = "(unpacks only)"
+		case share < 1:
+			answer = "(a part of the files)"
+		case t.found != c.Interest:
+			answer = fmt.Sprintf("WRONG: %d", t.found)
+		}
+		fmt.Printf("| %s | %.2f | %.2f | %d | %s | %s |\n", t.name, t.median(), rate/1e9, t.peak>>10, factor(ours/rate), answer)
+	}
+	return nil
+}
+
+func factor(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0") + " times" }
