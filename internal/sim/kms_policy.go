@@ -56,25 +56,3 @@ func (k *key) letsCloudTrail(x *trail) bool {
 	}
 	return ask("kms:GenerateDataKey", context) && ask("kms:DescribeKey", context)
 }
-
-type policyStatement = map[string]any
-
-func ownAccount(account string) policyStatement {
-	return policyStatement{"Sid": "Enable IAM User Permissions", "Effect": "Allow", "Principal": policyStatement{"AWS": account}, "Action": "kms:*", "Resource": "*"}
-}
-
-// keyPolicy is what a key gets that is made without a policy: CloudTrail may not use it.
-func keyPolicy(account string) string {
-	return string(mustMarshal(policyStatement{"Version": "2012-10-17", "Statement": []policyStatement{ownAccount(account)}}))
-}
-
-// CloudTrailKeyPolicy is the policy that AWS documents for a key of this account that encrypts the log files of a trail.
-func CloudTrailKeyPolicy(account, trailARN string) string {
-	service := policyStatement{"Service": "cloudtrail.amazonaws.com"}
-	return string(mustMarshal(policyStatement{"Version": "2012-10-17", "Statement": []policyStatement{
-		ownAccount(account),
-		{"Sid": "Allow CloudTrail to encrypt logs", "Effect": "Allow", "Principal": service, "Action": "kms:GenerateDataKey*", "Resource": "*",
-			"Condition": policyStatement{"StringLike": policyStatement{"aws:SourceArn": trailARN, "kms:EncryptionContext:aws:cloudtrail:arn": trailARN}}},
-		{"Sid": "Allow CloudTrail to describe key", "Effect": "Allow", "Principal": service, "Action": "kms:DescribeKey", "Resource": "*"},
-	}}))
-}

@@ -176,15 +176,6 @@ func (t *topics) letsCloudTrail(arn string, x *trail) string {
 	return ""
 }
 
-// CloudTrailTopicPolicy is the policy that AWS documents for the topic of a trail.
-func CloudTrailTopicPolicy(topicARN, trailARN string) string {
-	type object = map[string]any
-	return string(mustMarshal(object{"Version": "2012-10-17", "Statement": []object{{
-		"Sid": "AWSCloudTrailSNSPolicy", "Effect": "Allow", "Principal": object{"Service": "cloudtrail.amazonaws.com"},
-		"Action": "SNS:Publish", "Resource": topicARN, "Condition": object{"StringEquals": object{"aws:SourceArn": trailARN}},
-	}}}))
-}
-
 // set changes one attribute.
 func (x *topic) set(name, value string) error {
 	switch name {
