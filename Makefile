@@ -3,6 +3,9 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
+# A baseline that travels in the zip: BASELINE=trailwarden.baseline.yaml make lambda
+BASELINE ?=
+
 # The commit, unless the caller names a version: VERSION=v1.2.3 make lambda
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
@@ -37,7 +40,7 @@ dist/trailwarden-lambda-%.zip: FORCE
 	@mkdir -p dist/$*
 	@GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" \
 		-o dist/$*/bootstrap ./cmd/trailwarden-lambda
-	@go run ./tools/lambdazip $@ dist/$*/bootstrap
+	@go run ./tools/lambdazip $@ dist/$*/bootstrap $(BASELINE)
 
 bench: ## run the benchmarks, and measure how fast the Lambda function reacts
 	@go test -run '^$$' -bench . -benchmem ./... | grep -v 'no test files'

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
@@ -48,8 +51,31 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if err != nil {
 		log.Error("nobody will be told", "error", err.Error())
 	}
+	if cfg.Baseline != "" {
+		pin(e, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline), log)
+	}
 	e.Warm(ctx, aws.Region)
 	return &function{e}, nil
+}
+
+// pin takes the baseline out of the function's own zip: to change it is to deploy. One that is configured and cannot be
+// used is not the same as none: then everything is watched and told, and nothing repaired.
+func pin(e *engine.Engine, path string, log *slog.Logger) {
+	document, err := os.ReadFile(path)
+	if err == nil {
+		var f baseline.File
+		if f, err = baseline.Decode(document); err == nil {
+			e.Guard.Baseline = f.Lookup
+			for _, t := range f.Trails {
+				e.Pinned = append(e.Pinned, t.ARN)
+			}
+			log.Info("trails are pinned", "baseline", path, "trails", len(f.Trails), "serial", f.Serial, "hash", f.Hash())
+			return
+		}
+	}
+	e.Guard.Alarm = "the baseline cannot be used: " + err.Error()
+	log.Error("nothing is repaired", "reason", e.Guard.Alarm,
+		"hint", "deploy the zip again: make lambda BASELINE=trailwarden.baseline.yaml, and TRAILWARDEN_BASELINE=trailwarden.baseline.json")
 }
 
 // Invoke handles one event, batch or sweep.

@@ -21,8 +21,11 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/sim/runtimeapi"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 const (
@@ -33,16 +36,23 @@ const (
 
 // deployed is the built function as a process, under Lambda's Runtime API, on a simulated AWS.
 type deployed struct {
-	world   *sim.World
-	api     *runtimeapi.Server
-	output  *lockedBuffer
-	process *os.Process
-	exited  chan struct{}
-	admin   aws.Config
+	world  *sim.World
+	api    *runtimeapi.Server
+	output *lockedBuffer
+	exited chan struct{}
+	admin  aws.Config
 }
 
-// deploy starts the binary. The environment is what Lambda sets, and what the test adds.
+// deploy prepares an account and starts the binary in it.
 func deploy(t *testing.T, binary string, environment ...string) *deployed {
+	t.Helper()
+	d := prepare(t)
+	d.start(t, binary, environment...)
+	return d
+}
+
+// prepare makes an account with a trail that is logging, and a topic that somebody reads.
+func prepare(t *testing.T) *deployed {
 	t.Helper()
 	d := &deployed{
 		world:  sim.New(sim.Options{Clock: time.Now, ConfirmedEmail: true}),
@@ -51,20 +61,25 @@ func deploy(t *testing.T, binary string, environment ...string) *deployed {
 	}
 	cloud := httptest.NewServer(d.world)
 	t.Cleanup(cloud.Close)
-	lambda := httptest.NewServer(d.api)
-	t.Cleanup(lambda.Close)
 	admin := d.world.Account(account).Role("platform", "terraform")
-	ours := d.world.Account(account).Role("trailwarden", "react")
 	d.admin = aws.Config{
 		Region: region, BaseEndpoint: &cloud.URL, HTTPClient: http.DefaultClient,
 		Credentials: credentials.NewStaticCredentialsProvider(admin.AccessKeyID, admin.SecretAccessKey, admin.SessionToken),
 	}
 	d.furnish(t)
+	return d
+}
 
+// start starts the binary. The environment is what Lambda sets, and what the test adds.
+func (d *deployed) start(t *testing.T, binary string, environment ...string) {
+	t.Helper()
+	lambda := httptest.NewServer(d.api)
+	t.Cleanup(lambda.Close)
+	ours := d.world.Account(account).Role("trailwarden", "react")
 	cmd := exec.Command(binary)
 	cmd.Env = append([]string{
 		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(lambda.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=trailwarden",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + cloud.URL,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + *d.admin.BaseEndpoint,
 		"AWS_ACCESS_KEY_ID=" + ours.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + ours.SecretAccessKey, "AWS_SESSION_TOKEN=" + ours.SessionToken,
 		"SNSARN=arn:aws:sns:" + region + ":" + account + ":alerts",
 	}, environment...)
@@ -72,10 +87,8 @@ func deploy(t *testing.T, binary string, environment ...string) *deployed {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d.process = cmd.Process
 	go func() { cmd.Wait(); close(d.exited) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-d.exited })
-	return d
 }
 
 // furnish makes a trail that is logging, and a topic that somebody reads.
@@ -227,6 +240,40 @@ func TestProcess(t *testing.T) {
 		d.stop(t)
 		if a := d.invoke(t, `{"sweep":true}`); a.Failed || !d.mailed("stopped") || d.logging(t) {
 			t.Errorf("answer %s, logging %t, mails %+v", a.Body, d.logging(t), d.mail())
+		}
+	})
+	t.Run("pinned", func(t *testing.T) {
+		d, root := prepare(t), t.TempDir()
+		arn, err := trail.ParseARN(trailARN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := (&cloud.Client{Config: d.admin}).Read(t.Context(), arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned, _ := json.Marshal(baseline.File{Version: baseline.Version}.Capture([]trail.State{state}, trail.Groups(), time.Now(), "a test"))
+		if err := os.WriteFile(filepath.Join(root, "trailwarden.baseline.json"), pinned, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.start(t, binary, "LAMBDA_TASK_ROOT="+root, "TRAILWARDEN_BASELINE=trailwarden.baseline.json")
+		if _, err := cloudtrail.NewFromConfig(d.admin).UpdateTrail(t.Context(), &cloudtrail.UpdateTrailInput{
+			Name: aws.String("main"), IncludeGlobalServiceEvents: aws.Bool(false)}); err != nil {
+			t.Fatal(err)
+		}
+		d.stop(t)
+		a := d.invoke(t, `{"sweep":true}`)
+		if v, _ := d.world.Trail(trailARN); a.Failed || !v.Logging || !v.Global || !d.mailed("repaired") {
+			t.Errorf("answer %s, trail %+v, mails %+v\n%s", a.Body, v, d.mail(), d.output)
+		}
+	})
+	t.Run("pinned, and the baseline is gone", func(t *testing.T) {
+		d := deploy(t, binary, "LAMBDA_TASK_ROOT="+t.TempDir(), "TRAILWARDEN_BASELINE=trailwarden.baseline.json")
+		if a := d.invoke(t, `{"sweep":true}`); a.Failed || !d.mailed("baseline cannot be used") {
+			t.Errorf("answer %s, mails %+v", a.Body, d.mail())
+		}
+		if a := d.invoke(t, d.stop(t)); a.Failed || d.logging(t) || !d.mailed("StopLogging") {
+			t.Errorf("answer %s, logging %t: nothing is to be repaired, and everything told: %+v", a.Body, d.logging(t), d.mail())
 		}
 	})
 	for name, environment := range map[string]string{"SNSARN missing": "SNSARN=", "SNSARN malformed": "SNSARN=my topic"} {

@@ -35,6 +35,16 @@ func (a *app) engine(ctx context.Context, cfg config.Config, o cloud.Options) (*
 	if cfg.SNS.TopicARN == "" && !cfg.Observe {
 		log.Warn("nobody will be told: no topic is set", "hint", "set SNSARN, or sns.topic_arn in the configuration, to the ARN of an SNS topic")
 	}
+	if cfg.Baseline != "" || exists(usualBaseline) {
+		f, err := a.pinned(cfg)
+		if err != nil {
+			// Configured and unusable is not the same as none: watch and tell, repair nothing.
+			e.Guard.Alarm = "the baseline cannot be used: " + err.Error()
+			log.Error("nothing is repaired", "reason", e.Guard.Alarm, "hint", hintOf(err))
+		} else {
+			e.Guard.Baseline, e.Pinned = f.Lookup, arns(f)
+		}
+	}
 	if err := e.Learn(ctx); err != nil {
 		return nil, fail(exitError, hintOf(err), err)
 	}

@@ -113,6 +113,9 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 // Sweep looks at every trail, whether or not an event told of it.
 func (e *Engine) Sweep(ctx context.Context) Report {
 	run := run{Engine: e}
+	if inc, alarmed := e.Guard.Alarmed(); alarmed {
+		run.incident(ctx, inc, nil)
+	}
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})

@@ -120,3 +120,18 @@ func (w *work) unpinned() incident.Incident {
 	inc.Reason = "people decide: pin it with `trailwarden baseline accept`, or delete it"
 	return inc
 }
+
+// Alarmed is the incident of a baseline that is configured and cannot be used; false when there is nothing of the kind.
+func (g *Guard) Alarmed() (incident.Incident, bool) {
+	if g.Alarm == "" {
+		return incident.Incident{}, false
+	}
+	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
+		Rule: "baseline.unusable", Title: "The baseline cannot be used", Severity: incident.Critical, Attack: "T1562.008",
+		Text: "Everything is watched and told, and nothing is repaired, until the baseline can be used again",
+	}}, g.Alarm, time.Time{}, g.Now())
+	inc.Trail = incident.TrailRef{}
+	inc.Observe, inc.Reason = true, g.Alarm
+	inc.NextSteps = []incident.Step{{Text: "Restore the baseline from version control, and find out who took or changed it."}}
+	return inc, true
+}

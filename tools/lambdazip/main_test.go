@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/baseline/file"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 func TestZipIsWhatLambdaWantsAndReproducible(t *testing.T) {
@@ -54,5 +58,46 @@ func TestZipIsWhatLambdaWantsAndReproducible(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("the binary came out changed")
+	}
+}
+
+func TestZipWithBaseline(t *testing.T) {
+	dir := t.TempDir()
+	binary, pinned, out := filepath.Join(dir, "bootstrap"), filepath.Join(dir, "trailwarden.baseline.yaml"), filepath.Join(dir, "out.zip")
+	if err := os.WriteFile(binary, []byte("binary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := baseline.File{Version: baseline.Version}.Capture([]trail.State{{
+		ARN: trail.ARN{Partition: "aws", Region: "eu-central-1", Account: "111122223333", Name: "main"}, Exists: true, Read: trail.Groups(),
+		Settings: trail.Settings{Logging: true, Bucket: "audit-logs"},
+	}}, trail.Groups(), time.Unix(1e9, 0), "a test")
+	if err := os.WriteFile(pinned, file.Format(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{out, binary, pinned}); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.OpenReader(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open("trailwarden.baseline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := baseline.Decode(document)
+	if err != nil || got.Hash() != want.Hash() {
+		t.Errorf("the function reads another baseline than was given: %v", err)
+	}
+	if err := os.WriteFile(pinned, []byte("version: 1\ntrials: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{out, binary, pinned}); err == nil {
+		t.Error("a broken baseline was packed")
 	}
 }
