@@ -129,11 +129,14 @@ func (r *Reader) buffer(size int64) []byte {
 	if size < wholeLimit {
 		want = int(max(size+1, 64<<10)) // one more byte shows that it is the end
 	}
-	if cap(r.window) < want || cap(r.window) > wholeLimit {
-		r.window = make([]byte, 0, want)
+	if cap(r.window) < want {
+		r.window = make([]byte, 0, roundUp(want))
 	}
 	return r.window[:0]
 }
+
+// roundUp gives room for the next file, which is often a little larger.
+func roundUp(n int) int { return (n + n/8 + 64<<10) &^ (64<<10 - 1) }
 
 // failed makes a fault of an error of reading or unpacking.
 func (s *Summary) failed(err error, at int64) {

@@ -66,7 +66,7 @@ func (u *unpacker) open(src io.Reader, size int64) error {
 	u.body = nil
 	u.all, u.oneShots = nil, false
 	if want := min(max(size+1, 64<<10), maxPacked); u.packedR == nil || int64(u.packedR.Size()) < want {
-		u.packedR = bufio.NewReaderSize(nil, int(want))
+		u.packedR = bufio.NewReaderSize(nil, min(maxPacked, roundUp(int(want))))
 	}
 	u.packedR.Reset(&u.counter)
 	head, err := u.packedR.Peek(4)
