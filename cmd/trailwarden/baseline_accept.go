@@ -38,9 +38,28 @@ A trail that would then be pinned as stopped, or without all management events, 
 		},
 		RunE: func(c *cobra.Command, args []string) error { return a.accept(c, args[0], args[1:], r, force) },
 	}
+	c.ValidArgsFunction = a.completeTrail
 	r.flags(c)
 	c.Flags().BoolVar(&force, "force", false, "Accept a trail that is stopped or narrowed too")
 	return c
+}
+
+// completeTrail offers pinned trails in the shell, and then settings.
+func (a *app) completeTrail(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var words []string
+	if len(args) > 0 {
+		for _, row := range trail.Table {
+			words = append(words, string(row.Field))
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+	if cfg, err := a.configuration(c); err == nil {
+		f, _ := file.Load(baselinePath(cfg), baseline.Used{})
+		for _, t := range f.Trails {
+			words = append(words, t.ARN.Name, t.ARN.String())
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) accept(c *cobra.Command, name string, names []string, r reach, force bool) error {
@@ -86,12 +105,12 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	if err := pinnable([]trail.State{would}, force); err != nil {
 		return err
 	}
-	if i >= 0 && !a.showAccepted(before, after) {
+	if i < 0 {
+		a.note("%s is not pinned yet:", state.ARN)
+	}
+	if !a.showAccepted(before, after) {
 		a.note("nothing to accept: %s is as it is pinned", state.ARN)
 		return nil
-	}
-	if i < 0 {
-		a.note("+ %s, which is not pinned yet", state.ARN)
 	}
 	if err := a.confirm(fmt.Sprintf("Accept this into %s?", pinned.Name)); err != nil {
 		return err
@@ -99,16 +118,18 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	return a.accepted(pinned, after)
 }
 
-// showAccepted shows what would change in the file, and whether anything does.
+// showAccepted shows what would change in the file, and tells whether anything does.
 func (a *app) showAccepted(before, after baseline.Trail) bool {
 	differs := false
 	for _, row := range trail.Table {
-		was, is := row.Print(before.ARN, before.Settings()), row.Print(after.ARN, after.Settings())
-		if was == is {
+		was, is := row.Print(after.ARN, before.Settings()), row.Print(after.ARN, after.Settings())
+		if was == is && before.ARN == after.ARN || before.ARN != after.ARN && value(is) == value("") {
 			continue
 		}
 		differs = true
-		fmt.Fprintln(a.stderr, a.paint(a.stderr, red, "- "+plain(string(row.Field)+": "+value(was))))
+		if before.ARN == after.ARN {
+			fmt.Fprintln(a.stderr, a.paint(a.stderr, red, "- "+plain(string(row.Field)+": "+value(was))))
+		}
 		fmt.Fprintln(a.stderr, a.paint(a.stderr, green, "+ "+plain(string(row.Field)+": "+value(is))))
 	}
 	return differs

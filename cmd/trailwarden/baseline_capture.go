@@ -75,8 +75,9 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 		if !a.yes {
 			return fail(exitError, "see `trailwarden baseline diff` and `baseline accept`, or write over it with --yes", fmt.Errorf("write %s: there is such a file", path))
 		}
-		if old, err = file.Load(path, baseline.Used{}); err != nil {
-			return fail(exitUsage, "mend it or move it away: its serial number, approvals and requirements would be lost", err)
+		cfg.Baseline = path
+		if old, err = a.pinned(cfg); err != nil {
+			return errors.Join(err, usage("mend it or move it away: its serial number, approvals and requirements would be lost", "write over %s: it cannot be used", path))
 		}
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), f.limit)

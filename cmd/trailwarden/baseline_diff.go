@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,9 @@ func (a *app) assess(c *cobra.Command, r reach) (baseline.Report, error) {
 	f, err := a.open(ctx, cfg, r)
 	if err != nil {
 		return baseline.Report{}, err
+	}
+	if advice := pinned.Check(time.Now()); len(advice) > 0 {
+		a.note("what is pinned has %s to look at: trailwarden baseline check", count(len(advice), "thing"))
 	}
 	return pinned.Assess(f.survey(ctx, r.regions, arns(pinned))), nil
 }

@@ -145,9 +145,9 @@ func checkSummary(r baseline.Report) string {
 		}
 	}
 	if !r.Drifted() && !r.Partial {
-		return fmt.Sprintf("All is well: %s as pinned in %s (serial %d).", count(len(r.Trails), "trail"), plain(r.Baseline.File), r.Baseline.Serial)
+		return fmt.Sprintf("All is as pinned in %s (serial %d): %s.", plain(r.Baseline.File), r.Baseline.Serial, count(len(r.Trails), "trail"))
 	}
-	text := fmt.Sprintf("Pinned: %s, %d drifted, %d not delivering. Not pinned: %s. Requirements not met: %d.",
+	text := fmt.Sprintf("Pinned and read: %s, %d drifted, %d not delivering. Not pinned: %s. Requirements not met: %d.",
 		count(len(r.Trails), "trail"), drifted, silent, count(len(r.Unpinned), "trail"), len(r.Unmet))
 	if r.Partial {
 		text += " Not all could be read."

@@ -135,7 +135,14 @@ func planTrail(a *app, w io.Writer, t baseline.TrailPlan) {
 	}
 	fmt.Fprintf(w, "%s %s\n", a.sign(w, sign), a.paint(w, bold, plain(t.ARN.String())+" "+what))
 	for _, d := range t.Drifts {
-		planDrift(a, w, t, d)
+		if len(t.Creates) == 0 {
+			planDrift(a, w, t, d)
+		}
+	}
+	for _, set := range t.Creates {
+		if value(set.Value) != value("") {
+			fmt.Fprintf(w, "    %s %s: %s\n", a.sign(w, "+"), set.Field, plain(set.Value))
+		}
 	}
 	if len(t.Actions) > 0 {
 		fmt.Fprintf(w, "\n  Calls:\n")

@@ -149,6 +149,12 @@ func (f *field) read(ctx context.Context, a trail.ARN, prove bool) (trail.State,
 		}
 	}
 	state.ARN, state.Caller.Account = a, cloud.AccountOf(f.self)
+	if own := state.Caller.Account; err == nil && !state.Exists && a.Account != own {
+		return state, []baseline.Failure{{
+			Where: a.String(), Error: "not found, which says nothing: account " + own + " does not see all trails of account " + a.Account,
+			Hint: "use credentials of account " + a.Account + " (--profile)", Whole: true,
+		}}
+	}
 	if err != nil || state.Exists || !prove {
 		return state, failures
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -44,6 +47,11 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 		if err = s.mallorysBucket(ctx); err == nil {
 			_, err = api.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: aws.String("decoy"), S3BucketName: aws.String("mallory-drop")})
 		}
+	case "bucket": // the trail goes on logging, into nothing
+		admin := s.config(s.world.Account(demoAccount).Role("platform", "terraform"), "198.51.100.10")
+		_, err = s3.NewFromConfig(admin, func(o *s3.Options) { o.UsePathStyle = true }).DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{
+			Bucket: aws.String("example-audit-logs"),
+		})
 	default:
 		ts.Fatalf("unknown: tamper %s", args[0])
 	}
@@ -55,4 +63,17 @@ func advance(ts *testscript.TestScript, _ bool, args []string) {
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	stageOf(ts).world.Advance(d)
+}
+
+// edit FILE OLD NEW replaces a text, which must be there, once; \n in it is the end of a line.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	lines := strings.NewReplacer(`\n`, "\n")
+	text, old := ts.ReadFile(args[0]), lines.Replace(args[1])
+	if !strings.Contains(text, old) {
+		ts.Fatalf("%s has no %q", args[0], old)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, old, lines.Replace(args[2]), 1)), 0o600))
 }

@@ -27,16 +27,23 @@ type Plan struct {
 
 // TrailPlan is what is to be done about one trail.
 type TrailPlan struct {
-	ARN         trail.ARN `json:"arn"`         // of the trail
-	Exists      bool      `json:"exists"`      // whether it is there; else it is created
-	Fingerprint string    `json:"fingerprint"` // of the state that the plan was made for: another state makes it void
-	Drifts      []Drift   `json:"drifts"`      // what is not as pinned
-	Actions     []Action  `json:"actions"`     // the calls, in their order
-	Left        []Left    `json:"left"`        // what no call mends, and why
-	Lost        []Loss    `json:"lost"`        // what is no longer covered
-	Remaining   []Loss    `json:"remaining"`   // what will not be covered afterwards either
+	ARN         trail.ARN `json:"arn"`               // of the trail
+	Exists      bool      `json:"exists"`            // whether it is there; else it is created
+	Fingerprint string    `json:"fingerprint"`       // of the state that the plan was made for: another state makes it void
+	Drifts      []Drift   `json:"drifts"`            // what is not as pinned
+	Creates     []Setting `json:"creates,omitempty"` // what the trail will be like, where it is created again
+	Actions     []Action  `json:"actions"`           // the calls, in their order
+	Left        []Left    `json:"left"`              // what no call mends, and why
+	Lost        []Loss    `json:"lost"`              // what is no longer covered
+	Remaining   []Loss    `json:"remaining"`         // what will not be covered afterwards either
 
 	calls []trail.Action
+}
+
+// Setting is a setting that a trail will have.
+type Setting struct {
+	Field trail.Field `json:"field"` // its key in the baseline file
+	Value string      `json:"value"` // as trailwarden prints it
 }
 
 // Action is one call.
@@ -88,6 +95,13 @@ func plan(b trail.Baseline, s trail.State) TrailPlan {
 	t := TrailPlan{
 		ARN: s.ARN, Exists: s.Exists, Fingerprint: fingerprint(s), Drifts: drifts(trail.Compare(b, s)), Actions: []Action{}, Left: []Left{},
 		Lost: losses(verdict.Lost), Remaining: losses(verdict.Remaining), calls: repair.Actions,
+	}
+	if len(repair.Actions) > 0 && repair.Actions[0].Op == trail.CreateTrail {
+		for _, row := range trail.Table {
+			if !slices.Contains(b.Ignore, row.Field) {
+				t.Creates = append(t.Creates, Setting{row.Field, row.Print(b.ARN, b.Want)})
+			}
+		}
 	}
 	for _, a := range repair.Actions {
 		one := Action{
