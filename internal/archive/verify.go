@@ -1,12 +1,15 @@
 package archive
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -114,8 +117,9 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 		}
 	}
 	checks := make([]Check, len(jobs))
-	err = parallel(ctx, v.Workers, len(jobs), func(ctx context.Context, i int, r *logfile.Reader) (err error) {
-		checks[i], err = v.log(ctx, r, jobs[i])
+	h := newHashers()
+	err = parallel(ctx, v.Workers, len(jobs), func(ctx context.Context, i int) (err error) {
+		checks[i], err = v.log(ctx, h, jobs[i])
 		return err
 	})
 	for i, c := range checks {
@@ -148,7 +152,7 @@ func (v Verify) load(ctx context.Context) (digests []*digest, logs []string, err
 		}
 		logs = append(logs, more...)
 		read := make([]*digest, len(names))
-		err = parallel(ctx, v.Workers, len(names), func(ctx context.Context, n int, _ *logfile.Reader) (err error) {
+		err = parallel(ctx, v.Workers, len(names), func(ctx context.Context, n int) (err error) {
 			read[n], err = readDigest(ctx, v.Store, in.Bucket, names[n])
 			return err
 		})
@@ -260,7 +264,7 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 }
 
 // log looks at one log file. Its error is the context's, or one of the store that is no verdict.
-func (v Verify) log(ctx context.Context, r *logfile.Reader, j job) (Check, error) {
+func (v Verify) log(ctx context.Context, by hashers, j job) (Check, error) {
 	c := Check{Kind: LogFile, Key: j.S3Object, State: Valid, Hour: j.digest.DigestStartTime}
 	if j.digest.why != "" && v.Bucket != "" && j.S3Bucket != j.digest.bucket {
 		// A file that anybody may have written does not decide what is read elsewhere.
@@ -275,7 +279,7 @@ func (v Verify) log(ctx context.Context, r *logfile.Reader, j job) (Check, error
 	if err != nil {
 		return Check{}, fmt.Errorf("read log file %s: %w", j.S3Object, err)
 	}
-	h, err := r.Hash(ctx, content, content.Size)
+	h, err := by.hash(ctx, content)
 	if closeErr := content.Close(); err == nil {
 		err = closeErr
 	}
@@ -303,20 +307,50 @@ func (v Verify) log(ctx context.Context, r *logfile.Reader, j job) (Check, error
 	return c, nil
 }
 
-// parallel does n things, several at a time, each worker with a Reader of its own. The first error ends it.
-func parallel(ctx context.Context, workers, n int, do func(ctx context.Context, i int, r *logfile.Reader) error) error {
+// hashers hash log files, one for each processor: many more files may wait for the network at a time, and
+// each Reader has large buffers.
+type hashers chan *logfile.Reader
+
+func newHashers() hashers {
+	h := make(hashers, runtime.GOMAXPROCS(0))
+	for range cap(h) {
+		h <- new(logfile.Reader)
+	}
+	return h
+}
+
+// hash reads a file, and then hashes it. A long one is hashed as it comes.
+func (h hashers) hash(ctx context.Context, c Content) (logfile.Hashed, error) {
+	var from io.Reader = c
+	if c.Size >= 0 && c.Size <= small {
+		data, err := readAll(c, c.Size)
+		if from = bytes.NewReader(data); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			from = io.MultiReader(from, failed{err})
+		}
+	}
+	r := <-h
+	defer func() { h <- r }()
+	return r.Hash(ctx, from, c.Size)
+}
+
+// failed is the end of a file that could not be read further.
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
+
+// parallel does n things, several at a time. The first error ends it.
+func parallel(ctx context.Context, workers, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan int)
 	var all sync.WaitGroup
 	for range max(1, min(workers, n)) {
 		all.Go(func() {
-			var r logfile.Reader
 			for i := range next {
 				if ctx.Err() != nil {
 					continue
 				}
-				if err := do(ctx, i, &r); err != nil {
+				if err := do(ctx, i); err != nil {
 					cancel(err)
 				}
 			}

@@ -1,4 +1,4 @@
-// Command scanbench measures `trailwarden scan` beside the tools that people use for the same question, on
+// Command scanbench measures `trailwarden scan` and `verify` beside the tools that people use for the same question, on
 // log files that it makes of the shapes of real records: who stopped a trail? Tools that are not installed
 // are left out. The answers are compared: a fast wrong one does not count. It is run by `make bench`.
 package main
@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -18,19 +19,38 @@ func main() {
 	records := flag.String("shapes", "internal/event/testdata/real/invictus-aws_dataset", "log files to take the shapes of records from")
 	rounds := flag.Int("rounds", 5, "measurements of each, of which the median is told")
 	duckdb := flag.String("duckdb", "", "folder with node_modules/@duckdb/node-api")
+	only := flag.String("only", "", "scan or verify; both if empty")
 	flag.Parse()
 	all, err := shapes(*records)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, c := range []*corpus{
-		{Dir: filepath.Join(*dir, "large"), Files: 200, JSON: 978 << 20},
-		{Dir: filepath.Join(*dir, "small"), Files: 10_000, JSON: 487 << 20},
-	} {
+	large := &corpus{Dir: filepath.Join(*dir, "large"), Files: 200, JSON: 978 << 20}
+	small := &corpus{Dir: filepath.Join(*dir, "small"), Files: 10_000, JSON: 487 << 20}
+	for _, c := range []*corpus{large, small} {
 		if err := c.write(all); err != nil {
 			log.Fatal(err)
 		}
+		if *only == "verify" {
+			continue
+		}
 		if err := compare(c, *bin, *duckdb, *rounds); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if *only == "scan" {
+		return
+	}
+	for _, v := range []struct {
+		of    *corpus
+		files int
+		delay time.Duration
+	}{{large, 67, 0}, {small, 3334, 0}, {small, 3334, 20 * time.Millisecond}} {
+		times := *rounds
+		if v.delay > 0 {
+			times = 1 // the AWS CLI takes minutes
+		}
+		if err := compareVerify(v.of, v.files, v.delay, *bin, times); err != nil {
 			log.Fatal(err)
 		}
 	}
