@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -24,7 +23,7 @@ func baselineAccept(a *app) *cobra.Command {
 		Use:   "accept TRAIL [FIELD...]",
 		Short: "Take a trail's settings as they are now into the baseline",
 		Long: `Reads the trail and takes its settings into the baseline file, or only the fields that are named; a trail that is not
-pinned yet is then pinned. Shows the difference first and asks. TRAIL is its ARN, or its name where that says which.
+pinned yet is then pinned. Shows the difference first and asks. Comments in the file stay. TRAIL is its ARN, or its name where that says which.
 
 A trail that would then be pinned as stopped, or without all management events, is refused unless --force is given.`,
 		Example: `  trailwarden baseline accept main
@@ -141,28 +140,18 @@ func (a *app) accepted(f baseline.File, t baseline.Trail) error {
 	if a.outFile != "" {
 		path = a.outFile
 	}
-	if text, err := os.ReadFile(f.Name); err == nil && comments(text) > comments(file.Format(f)) {
-		a.note("comments in %s are not kept: write reasons into who, why and name", f.Name)
+	text, err := os.ReadFile(f.Name)
+	if err != nil {
+		return fmt.Errorf("read baseline: %w", err)
 	}
 	f.Serial++
 	f.Trails = slices.DeleteFunc(slices.Clone(f.Trails), func(old baseline.Trail) bool { return old.ARN == t.ARN })
 	f.Trails = append(f.Trails, t)
-	if err := replace(path, file.Format(f)); err != nil {
+	if err := replace(path, file.Update(text, f)); err != nil {
 		return err
 	}
 	a.note("wrote %s, serial %d; next: review the change and commit it", path, f.Serial)
 	return nil
-}
-
-// comments counts the lines that are only a comment.
-func comments(text []byte) int {
-	n := 0
-	for line := range bytes.Lines(text) {
-		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("#")) {
-			n++
-		}
-	}
-	return n
 }
 
 // fieldsOf reads the names of settings.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +42,7 @@ after the break-in. Nothing is written then.
 
 With --repair the guard also repairs other groups of settings by itself: all, or some of logging, settings, selectors,
 insights, event_configuration, tags, recreate. Without it, logging only. A file that is there is written over with --yes;
-what people decided in it (repair, ignore, approvals, requirements) stays.`,
+what people decided in it (repair, ignore, approvals, requirements) stays, and so do their comments.`,
 		Example: `  trailwarden baseline capture
   trailwarden baseline capture --region all --repair all
   trailwarden baseline capture --repair logging,settings,selectors --out prod.baseline.yaml`,
@@ -98,7 +100,11 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 	}
 	made := old.Capture(s.States, repair, s.At, field.self)
 	made.Name = path
-	if err := replace(path, file.Format(made)); err != nil {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read baseline: %w", err)
+	}
+	if err := replace(path, file.Update(text, made)); err != nil {
 		return err
 	}
 	for _, state := range s.States {

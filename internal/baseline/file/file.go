@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
@@ -95,12 +94,14 @@ func Parse(name string, data []byte) (baseline.File, config.Problems) {
 
 // Format writes a file: trails by their ARNs, one setting a line, lists in one order. Parse gives the same back.
 func Format(f baseline.File) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, `# How each CloudTrail trail is pinned to be. trailwarden reports what differs, and repairs the groups under "repair".
+	return append([]byte(header(f)), yaml.Encode(f.Canonical())...)
+}
+
+// header is the comment at the top.
+func header(f baseline.File) string {
+	return fmt.Sprintf(`# How each CloudTrail trail is pinned to be. trailwarden reports what differs, and repairs the groups under "repair".
 # Captured %s by %s.
 # Change it by review only, with one more in "serial" each time: trailwarden baseline accept, baseline capture.
 # yaml-language-server: $schema=%s
 `, f.Captured.At.UTC().Format(time.RFC3339), yaml.Printable(f.Captured.By), Schema)
-	b.Write(yaml.Encode(f.Canonical()))
-	return []byte(b.String())
 }
