@@ -38,6 +38,10 @@ func clip(inc incident.Incident, text, list int) incident.Incident {
 		c.texts(&a.Type, &a.ARN, &a.Account, &a.Name, &a.Issuer, &a.KeySuffix, &a.InvokedBy, &a.SourceIP, &a.UserAgent)
 		inc.Actor = &a
 	}
+	if inc.Coverage != nil {
+		cut := func(l *incident.Loss) { c.texts(&l.Name, &l.Of, &l.Text) }
+		inc.Coverage = &incident.Coverage{Lost: few(&c, inc.Coverage.Lost, cut), Remaining: few(&c, inc.Coverage.Remaining, cut)}
+	}
 	if inc.BlindWindow != nil {
 		b := *inc.BlindWindow
 		c.texts(&b.Certainty)

@@ -22,6 +22,7 @@ func Prose(inc incident.Incident, loc *time.Location) string {
 	w := writer{inc: inc, loc: loc}
 	w.head()
 	w.blind()
+	w.lost()
 	w.who()
 	w.drifts()
 	w.done()
@@ -95,6 +96,34 @@ func (w *writer) blind() {
 	w.page.para("In that time this trail delivered nothing. Event history keeps management events for 90 days " +
 		"whatever a trail does, so they can still be read there. Data events, network activity events and " +
 		"Insights of that time are lost unless another trail recorded them.")
+}
+
+// lost says what the trail did not cover any more against what is pinned, and what it still does not.
+func (w *writer) lost() {
+	c := w.inc.Coverage
+	if c == nil || len(c.Lost) == 0 {
+		return
+	}
+	w.page.section("What the trail no longer covered, against what is pinned")
+	w.losses(c.Lost)
+	switch {
+	case len(c.Remaining) == 0 && w.inc.RepairedAt != nil:
+		w.page.gap()
+		w.page.para("All of this is covered again.")
+	case len(c.Remaining) > 0 && w.inc.RepairedAt != nil:
+		w.page.section("What it still does not cover")
+		w.losses(c.Remaining)
+	}
+}
+
+func (w *writer) losses(list []incident.Loss) {
+	for i, l := range list {
+		if i == proseItems {
+			w.page.para(fmt.Sprintf("… and %d more.", len(list)-i))
+			return
+		}
+		w.page.item("-", sentence(l.Text))
+	}
 }
 
 func certainty(c string) string {

@@ -113,9 +113,12 @@ func hostile(size int) incident.Incident {
 		Type: bad, ARN: bad, Account: bad, Name: bad, Issuer: bad, KeySuffix: bad, InvokedBy: bad, SourceIP: bad, UserAgent: bad,
 	}
 	inc.Trail = incident.TrailRef{ARN: bad, Name: bad, Account: bad, Region: bad, Partition: bad}
+	inc.Coverage, inc.RepairedAt = &incident.Coverage{}, ptr(inc.SeenAt)
 	for range size / 100 {
 		inc.Findings = append(inc.Findings, incident.Finding{Rule: bad, Title: bad, Severity: incident.Low, Attack: bad, Text: bad})
 		inc.Drifts = append(inc.Drifts, incident.Drift{Field: bad, Want: bad, Got: bad})
+		inc.Coverage.Lost = append(inc.Coverage.Lost, incident.Loss{Name: bad, Of: bad, Text: bad})
+		inc.Coverage.Remaining = append(inc.Coverage.Remaining, incident.Loss{Name: bad, Of: bad, Text: bad})
 		inc.Actions = append(inc.Actions, incident.Action{Op: bad, Target: bad, At: ptr(inc.SeenAt), RequestID: bad, Error: bad})
 		inc.NextSteps = append(inc.NextSteps, incident.Step{Text: bad, Command: bad})
 	}
@@ -133,6 +136,20 @@ func samples() map[string]incident.Incident {
 			repair(inc)
 			inc.Actions[0].Unread = true
 			inc.Drifts = []incident.Drift{{Field: "kms_key_id", Want: "arn:aws:kms:eu-west-1:123456789012:key/4a3b2c1d", Got: ""}}
+		}),
+		"pinned": with(sampleOf(orgTrail, "UpdateTrail"), func(inc *incident.Incident) {
+			inc.Outcome = incident.Repaired
+			inc.RepairedAt = ptr(at("2026-11-23T23:04:53Z"))
+			inc.Actions = []incident.Action{{Op: "UpdateTrail", Target: orgTrail.String(), At: ptr(at("2026-11-23T23:04:53Z")), RequestID: "77b1c0de-5a1f-4c0b-9a6e-0f6f2f1d3c55"}}
+			inc.Drifts = []incident.Drift{{Field: "tags", Want: "[owner=security]", Got: "[]"}}
+			inc.Reason = "tags is not as pinned: The baseline does not open tags for repair."
+			inc.Coverage = &incident.Coverage{
+				Lost: []incident.Loss{
+					{Name: "regions", Text: "Events of all Regions but eu-west-1 are no longer recorded."},
+					{Name: "validation", Text: "Log files are delivered without digest files: changed or deleted ones can no longer be proven."},
+				},
+				Remaining: []incident.Loss{},
+			}
 		}),
 		"restored": stop(func(inc *incident.Incident) {
 			inc.Outcome = incident.Restored
