@@ -201,15 +201,7 @@ func play(t *testing.T, w way, events bool) played {
 	a := onSim(t, sim.Options{Clock: time.Now, Seed: 7})
 	s := stageScene(t, a, w.advanced)
 	var heard []incident.Incident
-	e := a.engine(t, func(o *Options) { o.TopicARN = "" })
-	pinned, err := e.Guard.Cloud.(*cloud.Client).Read(ctx, trail.ARN{Partition: "aws", Region: region, Account: a.id, Name: "main"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Guard.Baseline = func(x trail.ARN) (trail.Baseline, bool) {
-		return trail.Baseline{ARN: x, Want: pinned.Settings, Repair: trail.Groups()}, x == pinned.ARN
-	}
-	e.Pinned = []trail.ARN{pinned.ARN}
+	e := a.pin(t)
 	e.Channels = append(e.Channels, channel(func(inc incident.Incident) { heard = append(heard, inc) }))
 	// A first sweep finds nothing, and remembers how the trail is.
 	if report := e.Sweep(ctx); report.Err() != nil || len(heard) > 0 {
@@ -359,6 +351,22 @@ func (a account) behindRule(t *testing.T, e *Engine) {
 		Targets: []eventtypes.Target{{Id: aws.String("function"), Arn: &function}}}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// pin is the engine with the trail pinned as it is, and everything open for repair.
+func (a account) pin(t *testing.T) *Engine {
+	t.Helper()
+	e := a.engine(t, func(o *Options) { o.TopicARN = "" })
+	arn := trail.ARN{Partition: "aws", Region: region, Account: a.id, Name: "main"}
+	state, err := e.Guard.Cloud.(*cloud.Client).Read(t.Context(), arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Guard.Baseline = func(x trail.ARN) (trail.Baseline, bool) {
+		return trail.Baseline{ARN: x, Want: state.Settings, Repair: trail.Groups()}, x == arn
+	}
+	e.Pinned = []trail.ARN{arn}
+	return e
 }
 
 // channel is a Notifier of the tests.

@@ -117,6 +117,9 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		if incidents[i].Outcome != incident.Confirmed {
 			w.tell(&incidents[i])
 		}
+	}
+	w.unexplained(incidents)
+	for i := range incidents {
 		incidents[i].NextSteps = incident.Steps(incidents[i])
 	}
 	return incidents, err
@@ -191,10 +194,12 @@ func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.I
 	return incidents
 }
 
-// own recognises the record of a call that we made ourselves: by its request id, else (in a process that has
-// no memory of it) because our role made it. It confirms a repair and starts nothing.
+// own recognises the record of a call that we made ourselves: by its request id, else (in a process that has no
+// memory of it) because our role made it. It confirms a repair and starts nothing. Calls that no repair makes are never
+// ours, whoever made them.
 func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.Time) (incident.Incident, bool) {
-	if r.Source != incident.CloudTrailSource || incident.CallName(r.Name) != string(trail.StartLogging) || !r.Succeeded() {
+	call := incident.CallName(r.Name)
+	if r.Source != incident.CloudTrailSource || !slices.Contains(trail.Ops, trail.Op(call)) || !r.Succeeded() {
 		return incident.Incident{}, false
 	}
 	id, known := g.Own.Incident(r.RequestID)
@@ -206,8 +211,11 @@ func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.
 		id = incidentIn(r.Actor.UserAgent)
 	}
 	inc := incident.FromRecord(incident.Findings(r, nil), r, incident.RefOf(a), seen)
-	inc.Outcome = incident.Confirmed
-	inc.Findings[0].Text = "StartLogging by trailwarden itself: CloudTrail has recorded the repair"
+	inc.Outcome, inc.Severity = incident.Confirmed, incident.Info
+	inc.Findings = []incident.Finding{{
+		Rule: inc.Findings[0].Rule, Title: "Own repair recorded", Severity: incident.Info,
+		Text: call + " by trailwarden itself: CloudTrail has recorded the repair",
+	}}
 	if id != "" {
 		inc.ID = id
 	}

@@ -36,6 +36,41 @@ func (w *work) tell(inc *incident.Incident) {
 	}
 }
 
+// unexplained adds what the state says and no record does to the first incident that tells of it: somebody else's
+// call, whose record is late or lost, may have done more than the call that we were told of.
+func (w *work) unexplained(incidents []incident.Incident) {
+	if !w.pinned || len(w.records) == 0 {
+		return
+	}
+	var to *incident.Incident
+	named := map[string]bool{}
+	for i := range incidents {
+		inc := &incidents[i]
+		if inc.Outcome == incident.Confirmed || inc.Outcome == incident.Attempted {
+			continue
+		}
+		if to == nil {
+			to = inc
+		}
+		for _, f := range inc.Findings {
+			named[f.Rule] = true
+		}
+	}
+	if to == nil {
+		return
+	}
+	for _, f := range incident.Drifted(w.baseline, w.found, w.plan.Drifts) {
+		if named[f.Rule] {
+			continue
+		}
+		named[f.Rule] = true
+		to.Findings = append(to.Findings, f)
+		if f.Severity.Rank() > to.Severity.Rank() {
+			to.Severity = f.Severity
+		}
+	}
+}
+
 func (w *work) tellStop(inc *incident.Incident) {
 	if inc.Outcome == incident.Noted {
 		switch {

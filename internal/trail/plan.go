@@ -19,6 +19,9 @@ const (
 	AddTags               Op = "AddTags"
 )
 
+// Ops are all calls that a repair makes.
+var Ops = []Op{CreateTrail, UpdateTrail, StartLogging, PutEventSelectors, PutInsightSelectors, PutEventConfiguration, RemoveTags, AddTags}
+
 // Action is one API call, as data. What it sets comes from a baseline, never from an event.
 type Action struct {
 	Op     Op
