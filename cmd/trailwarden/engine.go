@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/baseline/file"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
@@ -25,7 +27,12 @@ func (a *app) engine(ctx context.Context, cfg config.Config, o cloud.Options) (*
 	if err != nil {
 		return nil, err
 	}
+	pinned, alarm := a.guarded(cfg)
+	if alarm != "" {
+		log.Error("nothing is repaired: the baseline cannot be used", "error", alarm)
+	}
 	e, err := engine.New(aws, engine.Options{
+		Baseline: pinned, Alarm: alarm,
 		Accounts: cfg.Accounts, Observe: cfg.Observe, TopicARN: cfg.SNS.TopicARN, Compat2017: cfg.Compat == "2017",
 		Location: location, Version: buildInfo().Version, Log: log,
 	})
@@ -49,6 +56,18 @@ func (a *app) engine(ctx context.Context, cfg config.Config, o cloud.Options) (*
 		return nil, fail(exitError, hintOf(err), err)
 	}
 	return e, nil
+}
+
+// guarded is how trails are pinned, or why the baseline that is configured cannot be used. Without one, nothing is pinned.
+func (a *app) guarded(cfg config.Config) (lookup func(trail.ARN) (trail.Baseline, bool), alarm string) {
+	if cfg.Baseline == "" && !exists(usualBaseline) {
+		return nil, ""
+	}
+	f, err := file.Load(baselinePath(cfg), baseline.Used{})
+	if err != nil {
+		return nil, err.Error()
+	}
+	return f.Lookup, ""
 }
 
 // hintOf is what a failed call says that can be done about it.

@@ -169,7 +169,8 @@ func outcome(r engine.Report) error {
 		errs = append(errs, fail(code, hintOf(f.Err), f.Err))
 	}
 	for _, inc := range r.Incidents {
-		if inc.Outcome == incident.Open || inc.Outcome == incident.Rejected {
+		// Also a trail that is logging again, and of which something else is not as pinned and not open for repair.
+		if inc.Outcome == incident.Open || inc.Outcome == incident.Rejected || len(inc.Drifts) > 0 {
 			errs = append(errs, fail(exitFindings, "", nil))
 			break
 		}

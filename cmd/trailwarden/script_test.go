@@ -49,10 +49,10 @@ func simulated(e *testscript.Env) error {
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
-// stop FILE stops the trail as an attacker would, and writes the EventBridge event that tells of it to FILE.
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+// halt FILE stops the trail as an attacker would, and writes the EventBridge event that tells of it to FILE.
+func halt(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
-		ts.Fatalf("usage: stop FILE")
+		ts.Fatalf("usage: halt FILE")
 	}
 	s := stageOf(ts)
 	mallory := s.config(s.world.Account(demoAccount).User("mallory"), "203.0.113.66")

@@ -25,6 +25,11 @@ type Options struct {
 	Version    string
 	Now        func() time.Time // nil for time.Now
 	Log        *slog.Logger
+
+	// Baseline finds what a trail is pinned to be; nil where no baseline is configured.
+	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// Alarm says why the baseline that is configured cannot be used: all is watched and told, nothing repaired.
+	Alarm string
 }
 
 // New builds the engine on AWS clients. With an error the engine repairs all the same, and its channel is missing.
@@ -36,6 +41,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	e := &Engine{
 		Guard: &guard.Guard{
 			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Own: &guard.Own{},
+			Baseline: o.Baseline, Alarm: o.Alarm,
 		},
 		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },
 		Log:    o.Log,
