@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +38,35 @@ func TestScanGolden(t *testing.T) {
 		if !bytes.Equal(want, out.Bytes()) {
 			t.Errorf("%s: differs from %s; look at it, then run with -update:\n%s", format, path, out.String())
 		}
+	}
+}
+
+// TestScanPage opens the page in a browser: it draws, and says nothing on its console.
+func TestScanPage(t *testing.T) {
+	browser := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			browser = path
+		}
+	}
+	if browser == "" {
+		t.Skip("SKIPPED: no Chromium is installed, so the page was opened by nobody")
+	}
+	dir := t.TempDir()
+	page, picture := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.png")
+	var notes bytes.Buffer
+	args := []string{"scan", "../../internal/event/testdata/real", "-o", "html", "--out", page}
+	if code := run(t.Context(), args, strings.NewReader(""), io.Discard, &notes, nil); code == exitError {
+		t.Fatalf("exit code %d: %s", code, notes.String())
+	}
+	c := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+dir,
+		"--window-size=1200,1600", "--enable-logging=stderr", "--screenshot="+picture, "file://"+page)
+	out, err := c.CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("CONSOLE")) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if info, err := os.Stat(picture); err != nil || info.Size() < 20_000 {
+		t.Errorf("there is no picture: %v", err)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,8 +30,9 @@ import (
 type bucket struct {
 	objects  map[string][]byte
 	metadata map[string]map[string]string
-	keys     string // what list-public-keys prints
-	broken   int    // what S3 answers to GetObject; 0 when it is well
+	keys     string       // what list-public-keys prints
+	broken   int          // what S3 answers to GetObject; 0 when it is well
+	busy     atomic.Int32 // so many times it says "slow down" at first
 }
 
 const verifyARN = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"
@@ -121,6 +123,9 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case b.broken != 0 && strings.Contains(key, "T1230Z"):
 		w.WriteHeader(b.broken)
 		fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`)
+	case b.busy.Add(-1) >= 0:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, `<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>`)
 	case b.objects[key] == nil:
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `<Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>`)
@@ -203,6 +208,10 @@ func TestScanS3(t *testing.T) {
 	args := []string{"scan", "s3://logs/AWSLogs/", "--endpoint-url", server.URL, "-o", "json", "--region", "eu-central-1"}
 	if code, out, notes := ran(t, args...); code != exitFindings || strings.Count(out, `"event_id"`) != 2 || !strings.Contains(out, `"digest_files": 2`) {
 		t.Errorf("exit code %d\n%s%s", code, out, notes)
+	}
+	b.busy.Store(3)
+	if code, out, notes := ran(t, args...); code != exitFindings || strings.Count(out, `"event_id"`) != 2 {
+		t.Errorf("S3 is busy: exit code %d\n%s%s", code, out, notes)
 	}
 	b.broken = http.StatusForbidden
 	if code, out, notes := ran(t, args...); code != exitFindings || strings.Count(out, `"event_id"`) != 1 || !strings.Contains(out, `"kind": "unreadable"`) {

@@ -175,6 +175,34 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeFile(w, r, b.files[key])
 }
 
+// copyTo makes a local copy of the bucket.
+func (b *bucket) copyTo(dir string) error {
+	put := func(key string, data []byte) error {
+		path := filepath.Join(dir, filepath.FromSlash(key))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if data == nil {
+			return os.Link(b.files[key], path)
+		}
+		return os.WriteFile(path, data, 0o644)
+	}
+	for key := range b.files {
+		if err := put(key, nil); err != nil {
+			return err
+		}
+	}
+	for key, d := range b.digests {
+		if err := put(key, d.data); err != nil {
+			return err
+		}
+		if err := put(key+".metadata.json", fmt.Appendf(nil, `{"signature":%q}`, d.signature)); err != nil {
+			return err
+		}
+	}
+	return put("keys.json", fmt.Appendf(nil, `{"PublicKeyList":[{"Fingerprint":"f1","Value":%q}]}`, b.public))
+}
+
 // compareVerify prints a Markdown table of verify and the AWS CLI.
 func compareVerify(c *corpus, most int, delay time.Duration, bin string, rounds int) error {
 	b, err := newBucket(c, most)
@@ -207,6 +235,18 @@ func compareVerify(c *corpus, most int, delay time.Duration, bin string, rounds 
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "NO_PROXY=127.0.0.1"}
 	tools := []tool{{name: "trailwarden verify", share: 1, count: logs,
 		args: append(slices.Clone(env), bin, "verify", trailARN, "--bucket", bucketName, "--endpoint-url", server.URL, "-q", "-o", "json", "--workers", "64")}}
+	if delay == 0 {
+		dir, err := os.MkdirTemp(c.Dir, "copy")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := b.copyTo(dir); err != nil {
+			return err
+		}
+		tools = append(tools, tool{name: "trailwarden verify --dir (a local copy)", share: 1, count: logs,
+			args: []string{bin, "verify", trailARN, "--dir", dir, "--keys", filepath.Join(dir, "keys.json"), "-q", "-o", "json"}})
+	}
 	if _, err := exec.LookPath("aws"); err == nil {
 		tools = append(tools, tool{name: "aws cloudtrail validate-logs", share: 1, count: theirs, args: append(slices.Clone(env), "aws", "cloudtrail", "validate-logs",
 			"--trail-arn", trailARN, "--start-time", "2026-01-01T00:00:00Z", "--end-time", "2026-03-01T00:00:00Z", "--s3-bucket", bucketName, "--region", "eu-central-1",
