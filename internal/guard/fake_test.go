@@ -13,11 +13,12 @@ import (
 
 // fakeCloud is one trail, held to what SEMANTICS.md says of StartLogging and GetTrailStatus.
 type fakeCloud struct {
-	mu     sync.Mutex
-	status trail.Status
-	gone   bool
-	starts int
-	self   string
+	mu        sync.Mutex
+	status    trail.Status
+	gone      bool
+	starts    int
+	self      string
+	selfHangs bool // STS does not answer
 
 	statusErr, readErr, doErr func() error // answers instead of the truth, as long as they return one
 	hang                      bool         // reads do not answer
@@ -96,7 +97,11 @@ func (f *fakeCloud) Do(ctx context.Context, action trail.Action, _ string) (stri
 
 func (f *fakeCloud) Deleted(context.Context, trail.ARN, bool) (bool, error) { return f.gone, nil }
 
-func (f *fakeCloud) Self(context.Context) (string, error) {
+func (f *fakeCloud) Self(ctx context.Context) (string, error) {
+	if f.selfHangs {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
 	if f.self == "" {
 		return "", errors.New("unknown")
 	}

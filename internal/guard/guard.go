@@ -83,24 +83,30 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	seen := g.Now()
 	var incidents []incident.Incident
 	var hints []event.Record
+	urgent := false
 	for _, r := range unique(records) {
-		if confirmed, ok := g.own(ctx, a, r, seen); ok {
-			incidents = append(incidents, confirmed)
-			continue
-		}
 		findings := g.findings(a, r)
 		if len(findings) == 0 {
 			continue
 		}
-		incidents = append(incidents, incident.FromRecord(findings, r, incident.RefOf(a), seen))
-		hints = append(hints, r)
+		inc := incident.FromRecord(findings, r, incident.RefOf(a), seen)
+		if id, ok := g.Own.Incident(r.RequestID); ok && repairs(r) {
+			confirm(&inc, id)
+		} else {
+			hints = append(hints, r)
+			urgent = urgent || stops(r)
+		}
+		incidents = append(incidents, inc)
+	}
+	if !slices.Contains(g.Accounts, a.Account) {
+		return g.foreign(a, incidents), nil
+	}
+	// Nothing stands between a stopped trail and its repair, not even the question who we are.
+	if !urgent {
+		hints = g.confirmOurs(ctx, incidents, hints)
 	}
 	if len(hints) == 0 && len(records) > 0 {
 		return incidents, nil // only our own calls, and calls that are nothing to us
-	}
-
-	if !slices.Contains(g.Accounts, a.Account) {
-		return g.foreign(a, incidents), nil
 	}
 
 	w := work{guard: g, arn: a, records: hints, seen: seen, id: firstID(a, incidents, seen)}
@@ -110,6 +116,9 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		}
 	}
 	err := w.run(ctx)
+	if urgent {
+		g.confirmOurs(ctx, incidents, hints)
+	}
 	if len(records) == 0 {
 		incidents = w.swept()
 	}
@@ -192,35 +201,6 @@ func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.I
 			Text: "If this deployment is to guard that account, add it to `accounts` in the configuration; a trail of an organization is guarded from its management account."})
 	}
 	return incidents
-}
-
-// own recognises the record of a call that we made ourselves: by its request id, else (in a process that has no
-// memory of it) because our role made it. It confirms a repair and starts nothing. Calls that no repair makes are never
-// ours, whoever made them.
-func (g *Guard) own(ctx context.Context, a trail.ARN, r event.Record, seen time.Time) (incident.Incident, bool) {
-	call := incident.CallName(r.Name)
-	if r.Source != incident.CloudTrailSource || !slices.Contains(trail.Ops, trail.Op(call)) || !r.Succeeded() {
-		return incident.Incident{}, false
-	}
-	id, known := g.Own.Incident(r.RequestID)
-	if !known {
-		self, err := g.Cloud.Self(ctx)
-		if err != nil || !sameRole(self, r.Actor) {
-			return incident.Incident{}, false
-		}
-		id = incidentIn(r.Actor.UserAgent)
-	}
-	inc := incident.FromRecord(incident.Findings(r, nil), r, incident.RefOf(a), seen)
-	inc.Outcome, inc.Severity = incident.Confirmed, incident.Info
-	inc.Findings = []incident.Finding{{
-		Rule: inc.Findings[0].Rule, Title: "Own repair recorded", Severity: incident.Info,
-		Text: call + " by trailwarden itself: CloudTrail has recorded the repair",
-	}}
-	if id != "" {
-		inc.ID = id
-	}
-	inc.NextSteps = incident.Steps(inc)
-	return inc, true
 }
 
 // unique drops the repetitions of a record: at least one delivery also means more than one.

@@ -281,6 +281,25 @@ func TestOwnStart(t *testing.T) {
 	})
 }
 
+// TestWhoWeAreDelaysNoRepair: STS that does not answer is waited for after the repair, and not for long.
+func TestWhoWeAreDelaysNoRepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := stoppedAt(time.Now())
+		cloud.selfHangs = true
+		begin, started := time.Now(), time.Duration(-1)
+		cloud.doErr = func() error { started = time.Since(begin); return nil }
+		got, err := newGuard(cloud).Reconcile(t.Context(), home, []event.Record{
+			call(time.Now().Add(-2*time.Second), named("StartLogging")), call(time.Now().Add(-time.Second), named("UpdateTrail")), call(time.Now()),
+		})
+		if err != nil || started != 0 || len(got) != 3 {
+			t.Errorf("StartLogging went out after %s, with %d incidents, %v", started, len(got), err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 func TestThrottledForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := stoppedAt(time.Now())

@@ -1,11 +1,15 @@
 package guard
 
 import (
+	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -73,6 +77,54 @@ func (o *Own) Incident(requestID string) (id string, ok bool) {
 	defer o.mu.Unlock()
 	id, ok = o.calls[requestID]
 	return id, ok
+}
+
+// repairs says whether a record is of a call that a repair makes. Others are never ours, whoever made them.
+func repairs(r event.Record) bool {
+	return slices.Contains(trail.Ops, trail.Op(incident.CallName(r.Name))) && r.Succeeded()
+}
+
+// introduction is how long the question who we are may take: it is about a message, not about a repair.
+const introduction = 3 * time.Second
+
+// confirmOurs confirms, in a process that has no memory of them, the incidents of records that our own role's repairs
+// made, and returns the other records. Which repair it was stands in the call's user agent.
+func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, hints []event.Record) []event.Record {
+	if !slices.ContainsFunc(hints, repairs) {
+		return hints
+	}
+	bounded, cancel := context.WithTimeout(ctx, introduction)
+	defer cancel()
+	self, err := g.Cloud.Self(bounded)
+	if err != nil {
+		return hints // told as somebody's: rather once too often than not at all
+	}
+	var others []event.Record
+	for _, r := range hints {
+		if !repairs(r) || !sameRole(self, r.Actor) {
+			others = append(others, r)
+			continue
+		}
+		for i := range incidents {
+			if incidents[i].Record.EventID == r.ID {
+				confirm(&incidents[i], incidentIn(r.Actor.UserAgent))
+			}
+		}
+	}
+	return others
+}
+
+// confirm makes of the incident of our own call the confirmation of the repair that it was.
+func confirm(inc *incident.Incident, id string) {
+	inc.Outcome, inc.Severity = incident.Confirmed, incident.Info
+	inc.Findings = []incident.Finding{{
+		Rule: inc.Findings[0].Rule, Title: "Own repair recorded", Severity: incident.Info,
+		Text: inc.Record.EventName + " by trailwarden itself: CloudTrail has recorded the repair",
+	}}
+	if id != "" {
+		inc.ID = id
+	}
+	inc.NextSteps = incident.Steps(*inc)
 }
 
 // sameRole says whether a record's actor is the principal self. Sessions of one role are one principal.

@@ -12,6 +12,9 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
+// stops says whether a record tells of a trail that was stopped.
+func stops(r event.Record) bool { return incident.CallName(r.Name) == "StopLogging" && r.Succeeded() }
+
 // answerStop undoes a successful StopLogging. The state has to confirm it, so that a forged or an old hint
 // cannot start a trail that was stopped on purpose before. One exception: when AWS does not say within
 // patience, or refuses to say, StartLogging goes out unread: it is idempotent and can only restore.
@@ -76,7 +79,7 @@ func (w *work) confirmed(s trail.Status) bool {
 		return false
 	}
 	for _, r := range w.records {
-		if incident.CallName(r.Name) != "StopLogging" || !r.Succeeded() || r.Time.IsZero() {
+		if !stops(r) || r.Time.IsZero() {
 			continue
 		}
 		after := s.Stopped.Sub(r.Time)

@@ -64,7 +64,7 @@ func (w *work) lastStop() (event.Record, bool) {
 	var last event.Record
 	found := false
 	for _, r := range w.records {
-		if incident.CallName(r.Name) == "StopLogging" && r.Succeeded() {
+		if stops(r) {
 			last, found = r, true
 		}
 	}
