@@ -84,7 +84,7 @@ func (e *Engine) Handle(ctx context.Context, input []byte) Report {
 
 // Records handles records of one batch.
 func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
-	run := run{Engine: e}
+	run := e.begin()
 	hints := make(map[trail.ARN][]event.Record)
 	var order []trail.ARN
 	var rejected []incident.Incident
@@ -112,7 +112,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 
 // Sweep looks at every trail, whether or not an event told of it.
 func (e *Engine) Sweep(ctx context.Context) Report {
-	run := run{Engine: e}
+	run := e.begin()
 	if inc, alarmed := e.Guard.Alarmed(); alarmed {
 		run.incident(ctx, inc, nil)
 	}
@@ -134,7 +134,13 @@ type run struct {
 	*Engine
 	mu     sync.Mutex
 	report Report
+	// telling are the goroutines that tell people, at most as many at a time as turn holds: a channel that is slow
+	// keeps no trail waiting for its repair.
+	telling sync.WaitGroup
+	turn    chan struct{}
 }
+
+func (e *Engine) begin() *run { return &run{Engine: e, turn: make(chan struct{}, workers)} }
 
 func (r *run) fail(f Failure) {
 	r.mu.Lock()
@@ -152,7 +158,9 @@ func (r *run) incident(ctx context.Context, inc incident.Incident, messages []st
 	}
 }
 
+// done waits until everybody was told.
 func (r *run) done() Report {
+	r.telling.Wait()
 	slices.SortStableFunc(r.report.Incidents, func(x, y incident.Incident) int {
 		return cmp.Or(x.OpenedAt.Compare(y.OpenedAt), strings.Compare(x.ID, y.ID))
 	})
@@ -202,9 +210,13 @@ func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) 
 	if err != nil {
 		r.fail(Failure{Err: err, Messages: messages(records)})
 	}
-	for _, inc := range incidents {
-		r.incident(ctx, inc, messagesOf(records, inc))
-	}
+	r.telling.Go(func() {
+		r.turn <- struct{}{}
+		defer func() { <-r.turn }()
+		for _, inc := range incidents {
+			r.incident(ctx, inc, messagesOf(records, inc))
+		}
+	})
 }
 
 type panicError struct {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/guard"
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -403,4 +406,70 @@ func (b *bomb) Read(ctx context.Context, a trail.ARN, groups ...trail.Group) (tr
 		panic("boom")
 	}
 	return b.Cloud.Read(ctx, a, groups...)
+}
+
+// TestSlowChannelKeepsNoTrailWaiting: however many trails are stopped at once, each is started before anybody is told.
+func TestSlowChannelKeepsNoTrailWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		many := &manyTrails{started: map[trail.ARN]time.Duration{}, begin: begin}
+		e := &Engine{
+			Guard:    &guard.Guard{Cloud: many, Now: time.Now, Accounts: []string{"111122223333"}, Own: &guard.Own{}},
+			Channels: []notify.Notifier{hanging{}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}
+		a := account{id: "111122223333"}
+		var events []byte
+		for i := range 100 {
+			events = append(append(events, a.event("StopLogging", fmt.Sprintf("trail-%d", i), begin)...), '\n')
+		}
+		report := e.Handle(t.Context(), events)
+		if len(report.Incidents) != 100 || len(report.Failures) != 100 {
+			t.Errorf("%d incidents, %d failures, want 100 that could not be told", len(report.Incidents), len(report.Failures))
+		}
+		for arn, after := range many.started {
+			if after > 0 {
+				t.Errorf("%s was started after %s", arn.Name, after)
+			}
+		}
+		if len(many.started) != 100 {
+			t.Errorf("%d trails were started", len(many.started))
+		}
+	})
+}
+
+// manyTrails is an AWS in which every trail is stopped until it is started.
+type manyTrails struct {
+	mu      sync.Mutex
+	begin   time.Time
+	started map[trail.ARN]time.Duration
+}
+
+func (m *manyTrails) Status(_ context.Context, a trail.ARN) (trail.Status, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, on := m.started[a]
+	return trail.Status{Logging: on, Stopped: m.begin, Started: m.begin.Add(-time.Hour), Delivered: m.begin}, nil
+}
+
+func (m *manyTrails) Read(ctx context.Context, a trail.ARN, _ ...trail.Group) (trail.State, error) {
+	s, err := m.Status(ctx, a)
+	return trail.State{ARN: a, Exists: true, Settings: trail.Settings{Logging: s.Logging}, Status: s, Read: []trail.Group{trail.GroupLogging}}, err
+}
+
+func (m *manyTrails) Do(_ context.Context, action trail.Action, _ string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started[action.Target] = time.Since(m.begin)
+	return action.Target.Name, nil
+}
+
+func (m *manyTrails) Deleted(context.Context, trail.ARN, bool) (bool, error) { return false, nil }
+func (m *manyTrails) Self(context.Context) (string, error)                   { return "", errors.New("unknown") }
+
+// hanging is a channel that does not answer for five seconds.
+type hanging struct{}
+
+func (hanging) Notify(context.Context, incident.Incident) error {
+	time.Sleep(5 * time.Second)
+	return errors.New("no answer")
 }
