@@ -57,7 +57,10 @@ func (s *s3Store) in(ctx context.Context, bucket string) *s3.Client {
 	if c := s.buckets[bucket]; c != nil {
 		return c
 	}
-	options := func(o *s3.Options) { o.UsePathStyle = s.config.BaseEndpoint != nil }
+	options := func(o *s3.Options) {
+		o.UsePathStyle = s.config.BaseEndpoint != nil
+		o.DisableLogOutputChecksumValidationSkipped = true // files are hashed where it matters
+	}
 	c := s3.NewFromConfig(s.config, options)
 	// Who may not ask where the bucket is goes on with the Region that was configured.
 	if where, err := c.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &bucket}); err == nil {
