@@ -144,6 +144,10 @@ func TestClasses(t *testing.T) {
 		{"expired", failing("ExpiredTokenException", 400), trail.ClassLogin},
 		{"clock", failing("SignatureDoesNotMatch", 403), trail.ClassLogin},
 		{"organization", failing("NotOrganizationMasterAccountException", 400), trail.ClassOrg},
+		{"quota", failing("MaximumNumberOfTrailsExceededException", 400), trail.ClassQuota},
+		{"exists", failing("TrailAlreadyExistsException", 400), trail.ClassExists},
+		{"bucket policy", failing("InsufficientS3BucketPolicyException", 400), trail.ClassDependency},
+		{"our own request", failing("InvalidParameterCombinationException", 400), trail.ClassInput},
 		{"unknown code", failing("BrandNewException", 400), trail.ClassUnknown},
 		{"unknown code, server error", failing("BrandNewException", 503), trail.ClassRetry},
 		{"unknown code, too many", failing("BrandNewException", 429), trail.ClassRetry},
@@ -163,6 +167,9 @@ func TestClasses(t *testing.T) {
 			}
 			if got := trail.ClassOf(err); got != test.want {
 				t.Errorf("class %q, want %q: %v", got, test.want, err)
+			}
+			if call, ok := errors.AsType[*trail.CallError](err); !ok || call.Hint == "" {
+				t.Errorf("the error does not say what to do: %v", err)
 			}
 			if !strings.Contains(err.Error(), home.String()) {
 				t.Errorf("the error does not name the trail: %v", err)

@@ -74,6 +74,14 @@ func (c *Client) hint(call *trail.CallError) string {
 			return "check the network and, if AWS_ENDPOINT_URL is set, that the endpoint answers"
 		}
 		return "AWS is throttling or in trouble; it is tried again"
+	case trail.ClassQuota:
+		return "somebody has to make room: a Region has room for five trails and a trail for fifty tags, and trailwarden deletes nothing; `aws cloudtrail list-trails` shows them, Event history who made them"
+	case trail.ClassExists:
+		return "a trail of this name is there already, perhaps not yours: the next look compares it with the baseline"
+	case trail.ClassInput:
+		return "CloudTrail does not take what the baseline wants: see `trailwarden baseline check`"
+	case trail.ClassUnknown:
+		return "trailwarden does not know this answer of AWS; it goes on trying, and somebody should look"
 	case trail.ClassDependency:
 		return "repair what the trail stands on: its bucket policy, key policy, topic, log group or role"
 	}
