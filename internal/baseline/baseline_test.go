@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -233,5 +234,41 @@ func TestCaptureKeepsDecisions(t *testing.T) {
 	}
 	if got := old.Capture([]trail.State{s}, trail.Groups(), now, "you"); len(got.Trails[0].Repair) != len(trail.Groups()) {
 		t.Errorf("repair %v", got.Trails[0].Repair)
+	}
+}
+
+// TestEverySettingIsPinned: of settings in which every field has a value, none is lost on the way into the file and
+// back. A field that is new in trail.Settings must be added to the file.
+func TestEverySettingIsPinned(t *testing.T) {
+	var all trail.Settings
+	fill(reflect.ValueOf(&all).Elem())
+	if diff := cmp.Diff(all, Of(trail.State{ARN: home, Settings: all}).Settings()); diff != "" {
+		t.Errorf("(-trail +pinned):\n%s", diff)
+	}
+	// Every row of trail's table is a key of the file, by the same name.
+	for _, row := range trail.Table {
+		i := slices.IndexFunc(reflect.VisibleFields(reflect.TypeFor[Trail]()), func(f reflect.StructField) bool { return f.Tag.Get("json") == string(row.Field) })
+		if i < 0 {
+			t.Errorf("the file has no key %s", row.Field)
+		}
+	}
+}
+
+// fill gives every field a value.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]string{"x": "x"}))
 	}
 }
