@@ -33,7 +33,7 @@ not be read.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.apply(c, args, r) },
 	}
-	r.flags(c)
+	r.login(c)
 	return c
 }
 

@@ -49,7 +49,7 @@ Exit codes: 0 planned, whether or not there is something to do; with --detailed-
 			return nil
 		},
 	}
-	r.flags(c)
+	r.login(c)
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "Exit as terraform plan does: 0 nothing to do, 1 error, 2 something to do")
 	return c
 }

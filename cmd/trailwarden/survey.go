@@ -28,9 +28,14 @@ type reach struct {
 	limit   time.Duration
 }
 
-// flags gives a verb the flags of its reach. Its --region takes several, and "all".
+// flags gives a verb that looks for trails the flags of its reach. Its --region takes several, and "all".
 func (r *reach) flags(c *cobra.Command) {
+	r.login(c)
 	c.Flags().Var(&r.regions, "region", "`Region` to look for trails in, several times or with commas, or all (default: that of the AWS environment, and the home Regions of pinned trails)")
+}
+
+// login gives a verb the flags that say which AWS it is about.
+func (r *reach) login(c *cobra.Command) {
 	c.Flags().StringVar(&r.aws.Profile, "profile", "", "AWS `profile` to use")
 	c.Flags().StringVar(&r.aws.Endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
 	c.Flags().DurationVar(&r.limit, "timeout", 2*time.Minute, "How long to go on trying")
