@@ -49,7 +49,8 @@ It gives the verdicts of ` + "`aws cloudtrail validate-logs`" + `, and sees what
 member of a log file, missing newest digest files, log files that no digest file lists, log files behind an invalid digest
 file, several missing digest files in a row, and a previous digest file that was replaced.
 
-Exit codes: 3 something is not as CloudTrail wrote it, or is missing, or the digest files prove a blind window.`,
+Exit codes: 3 something is not as CloudTrail wrote it, or is missing, or the digest files prove a blind window;
+5 a file could not be read: nothing is known of it.`,
 		Example: `  trailwarden verify arn:aws:cloudtrail:eu-central-1:111122223333:trail/main --from 2026-01-01
   trailwarden verify arn:aws:cloudtrail:eu-central-1:111122223333:trail/main --region us-east-1,eu-west-1 -o json
   aws cloudtrail list-public-keys --start-time 2026-01-01 --end-time 2026-02-01 > keys.json
@@ -102,17 +103,28 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 		}
 		all = append(all, verdict)
 	}
-	if err := a.write(c, verifyResult(a, all, failed != nil)); err != nil {
+	if err := a.write(c, verifyResult(a, all, failed != nil || slices.ContainsFunc(all, func(v archive.Verdict) bool { return v.Unread() > 0 }))); err != nil {
 		return err
 	}
 	a.note("verified %s log files, %s in %s", thousands(meter.Files.Load()), size(meter.Unpacked.Load()), time.Since(began).Round(time.Millisecond))
 	if failed != nil {
 		return failed
 	}
-	if slices.ContainsFunc(all, func(v archive.Verdict) bool { return !v.Sound() || len(v.Windows) > 0 }) {
-		return fail(exitFindings, "", nil)
+	return verifyOutcome(all)
+}
+
+// verifyOutcome is the exit code of a verification that went to its end.
+func verifyOutcome(all []archive.Verdict) error {
+	var codes []error
+	for _, v := range all {
+		if v.Unread() > 0 {
+			codes = append(codes, fail(exitPartial, "", nil))
+		}
+		if len(v.Checks) > v.Unread() || len(v.Windows) > 0 {
+			codes = append(codes, fail(exitFindings, "", nil))
+		}
 	}
-	return nil
+	return errors.Join(codes...)
 }
 
 // plan says where files and keys are.
@@ -202,13 +214,14 @@ func verifyTable(a *app, w io.Writer, v archive.Verdict) {
 		return
 	}
 	fmt.Fprintf(w, "%s\n", a.paint(w, bold, fmt.Sprintf("%s, files of %s, %s to %s", plain(v.Trail.Name), plain(v.Region), short(v.From), short(v.To))))
-	t := newTable(w, "FILES", "VALID", "INVALID", "MISSING", "UNPROVEN", "UNLISTED")
+	t := newTable(w, "FILES", "VALID", "INVALID", "MISSING", "UNPROVEN", "UNLISTED", "UNREAD")
 	for _, kind := range []string{archive.DigestFile, archive.BackfillFile, archive.LogFile} {
 		n := v.Counts[kind]
 		if n == nil {
 			continue
 		}
-		t.row(kind, fmt.Sprint(n[archive.Valid]), fmt.Sprint(n[archive.Invalid]), fmt.Sprint(n[archive.Missing]), fmt.Sprint(n[archive.Unproven]), fmt.Sprint(n[archive.Unlisted]))
+		t.row(kind, fmt.Sprint(n[archive.Valid]), fmt.Sprint(n[archive.Invalid]), fmt.Sprint(n[archive.Missing]), fmt.Sprint(n[archive.Unproven]), fmt.Sprint(n[archive.Unlisted]),
+			fmt.Sprint(n[archive.Unread]))
 	}
 	t.end()
 	if len(v.Checks) > 0 {

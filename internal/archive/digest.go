@@ -30,6 +30,7 @@ type digest struct {
 	metadata map[string]string
 	why      string // what is wrong with it; "" when nothing is known to be
 	missing  bool
+	unread   bool // reading it failed
 
 	AwsAccountID               string
 	DigestStartTime            time.Time
@@ -60,7 +61,8 @@ const (
 	whyNotFound  = "not found"
 )
 
-// readDigest reads a digest file. Of a copy the name of the bucket may be unknown, "". Its error is the context's, or one of the store that is no verdict.
+// readDigest reads a digest file. Of a copy the name of the bucket may be unknown, "". Its error is the
+// context's.
 func readDigest(ctx context.Context, from Store, bucket, key string) (*digest, error) {
 	d := &digest{bucket: bucket, key: key}
 	c, err := from.Read(ctx, bucket, key)
@@ -68,12 +70,17 @@ func readDigest(ctx context.Context, from Store, bucket, key string) (*digest, e
 		d.missing, d.why = true, whyNotFound
 		return d, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read digest file %s: %w", key, err)
+	var packed []byte
+	if err == nil {
+		packed, err = io.ReadAll(io.LimitReader(c, digestLimit))
+		err = errors.Join(err, c.Close())
 	}
-	packed, err := io.ReadAll(io.LimitReader(c, digestLimit))
-	if err = errors.Join(err, c.Close()); err != nil {
-		return nil, fmt.Errorf("read digest file %s: %w", key, err)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		d.unread, d.why = true, err.Error()
+		return d, nil
 	}
 	d.metadata = c.Metadata
 	d.text, err = gunzip(packed)

@@ -21,7 +21,7 @@ func link(chain []*digest) []*digest {
 	var missing []*digest
 	for i := len(chain) - 1; i >= 0; i-- {
 		d := chain[i]
-		if d.why == whyFormat || d.PreviousDigestS3Object == nil {
+		if d.why == whyFormat || d.unread || d.PreviousDigestS3Object == nil {
 			continue
 		}
 		key := *d.PreviousDigestS3Object
@@ -93,17 +93,23 @@ func (v *Verdict) digest(d *digest) {
 	switch {
 	case d.missing:
 		state = Missing
+	case d.unread:
+		state = Unread
 	case d.why != "":
 		state = Invalid
 	}
 	v.count(kind, state)
+	from := d.DigestStartTime
+	if from.IsZero() {
+		from = d.at().Add(-digestCadence)
+	}
 	if state != Valid {
-		v.Checks = append(v.Checks, Check{Kind: kind, Key: d.key, State: state, Why: d.why, Hour: d.DigestStartTime})
+		v.Checks = append(v.Checks, Check{Kind: kind, Key: d.key, State: state, Why: d.why, Hour: from})
 	}
 	if kind == BackfillFile {
 		return
 	}
-	v.Hours = append(v.Hours, Hour{From: d.DigestStartTime, To: d.at(), Digest: state, Logs: map[string]int{}})
+	v.Hours = append(v.Hours, Hour{From: from, To: d.at(), Digest: state, Logs: map[string]int{}})
 	if state == Valid {
 		if v.From.IsZero() || d.DigestStartTime.Before(v.From) {
 			v.From = d.DigestStartTime
@@ -132,19 +138,22 @@ func (v *Verdict) unlisted(logs []string, listed map[string]bool) {
 		if listed[key] || ok && (name.Time.Before(v.From) || !name.Time.Before(v.To.Add(-slack/2))) {
 			continue
 		}
-		why := "no digest file lists it: it was added, or another trail writes to this place"
+		c := Check{Kind: LogFile, Key: key, State: Unlisted, Hour: name.Time, Why: "no digest file lists it: it was added, or another trail writes to this place"}
 		if !ok {
-			why = "no digest file lists it, and its name is none of CloudTrail's"
+			c.Why = "no digest file lists it, and its name is none of CloudTrail's"
 		}
-		hour := name.Time
 		for i, h := range v.Hours {
-			if ok && !name.Time.Before(h.From) && name.Time.Before(h.To) {
-				v.Hours[i].Logs[Unlisted]++
-				hour = h.From
+			if !ok || name.Time.Before(h.From) || !name.Time.Before(h.To) {
+				continue
 			}
+			if c.Hour = h.From; h.Digest != Valid {
+				c.State, c.Why = Unproven, "the digest file of its hour is "+h.Digest
+			}
+			v.Hours[i].Logs[c.State]++
+			break
 		}
-		v.count(LogFile, Unlisted)
-		v.Checks = append(v.Checks, Check{Kind: LogFile, Key: key, State: Unlisted, Why: why, Hour: hour})
+		v.count(LogFile, c.State)
+		v.Checks = append(v.Checks, c)
 	}
 }
 

@@ -46,6 +46,7 @@ const (
 	Missing  = "missing"  // a signed file says that it was there
 	Unproven = "unproven" // as its digest file says, which is invalid itself
 	Unlisted = "unlisted" // it is there, and no digest file lists it
+	Unread   = "unread"   // reading it failed: nothing is known of it
 )
 
 // Check is the state of one file.
@@ -79,6 +80,15 @@ type Verdict struct {
 
 // Sound says whether all files are valid.
 func (v Verdict) Sound() bool { return len(v.Checks) == 0 }
+
+// Unread is how many files could not be read.
+func (v Verdict) Unread() int {
+	n := 0
+	for _, states := range v.Counts {
+		n += states[Unread]
+	}
+	return n
+}
 
 // slack is how long after its hour a digest file can come, and a log file be listed by the next.
 const slack = 2 * time.Hour
@@ -223,7 +233,7 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 		if d.PreviousDigestS3Object != nil && d.PreviousDigestSignature != nil {
 			known[*d.PreviousDigestS3Object] = *d.PreviousDigestSignature
 		}
-		if d.why != whyFormat {
+		if !d.DigestStartTime.IsZero() && !d.end.IsZero() {
 			if from.IsZero() || d.DigestStartTime.Before(from) {
 				from = d.DigestStartTime
 			}
@@ -242,8 +252,8 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 		}
 	}
 	for _, d := range backfill {
-		if d.why == whyFormat {
-			continue
+		if d.end.IsZero() {
+			continue // it could not be read
 		}
 		at := d.end
 		if text := d.metadata["backfill-generation-timestamp"]; text != "" {
@@ -263,7 +273,7 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 	return nil
 }
 
-// log looks at one log file. Its error is the context's, or one of the store that is no verdict.
+// log looks at one log file. Its error is the context's.
 func (v Verify) log(ctx context.Context, by hashers, j job) (Check, error) {
 	c := Check{Kind: LogFile, Key: j.S3Object, State: Valid, Hour: j.digest.DigestStartTime}
 	if j.digest.why != "" && v.Bucket != "" && j.S3Bucket != j.digest.bucket {
@@ -276,18 +286,24 @@ func (v Verify) log(ctx context.Context, by hashers, j job) (Check, error) {
 		c.State, c.Why = Missing, whyNotFound
 		return c, nil
 	}
+	if err != nil && ctx.Err() == nil {
+		c.State, c.Why = Unread, err.Error()
+		return c, nil
+	}
 	if err != nil {
-		return Check{}, fmt.Errorf("read log file %s: %w", j.S3Object, err)
+		return Check{}, err
 	}
 	h, err := by.hash(ctx, content)
 	if closeErr := content.Close(); err == nil {
 		err = closeErr
 	}
 	switch {
+	case ctx.Err() != nil:
+		return Check{}, ctx.Err()
 	case err != nil:
-		return Check{}, fmt.Errorf("read log file %s: %w", j.S3Object, err)
+		c.State, c.Why = Unread, err.Error()
 	case h.Fault != nil && h.Fault.Kind == logfile.Unreadable:
-		return Check{}, fmt.Errorf("read log file %s: %s", j.S3Object, h.Fault.Text)
+		c.State, c.Why = Unread, h.Fault.Text
 	case h.Fault != nil && h.Fault.Kind != logfile.Truncated:
 		c.State, c.Why = Invalid, whyFormat
 	case !strings.EqualFold(hex.EncodeToString(h.Sum[:]), j.HashValue):

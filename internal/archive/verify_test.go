@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -79,13 +80,13 @@ var attacks = []attack{
 		want: []string{"digest invalid: signature verification failed", "log unproven: ", "log unproven: "},
 		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
 	{name: "digest deleted", do: func(s memoryStore, c []*sealed) { delete(s, c[2].key) },
-		want: []string{"digest missing: not found", "log unlisted: ", "log unlisted: "},
+		want: []string{"digest missing: not found", "log unproven: the digest file of its hour is missing", "log unproven: the digest file of its hour is missing"},
 		only: "the log files of which no digest file is left: the AWS CLI does not list log files"},
 	{name: "digest without signature", do: func(s memoryStore, c []*sealed) { s[c[5].key] = stored{s[c[5].key].data, nil} },
 		want: []string{"digest invalid: signature verification failed", "log unproven: ", "log unproven: "},
 		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
 	{name: "digest is no JSON", do: func(s memoryStore, c []*sealed) { s[c[2].key] = stored{zip("{"), s[c[2].key].metadata} },
-		want: []string{"digest invalid: invalid format", "log unlisted: ", "log unlisted: "},
+		want: []string{"digest invalid: invalid format", "log unproven: the digest file of its hour is invalid", "log unproven: the digest file of its hour is invalid"},
 		only: "the log files of which no digest file is left: the AWS CLI does not list log files"},
 	{name: "digests change places", do: func(s memoryStore, c []*sealed) { s[c[1].key], s[c[2].key] = s[c[2].key], s[c[1].key] },
 		want: []string{"digest invalid: has been moved", "digest invalid: has been moved", "log unproven: ", "log unproven: ", "log unproven: ", "log unproven: "},
@@ -349,4 +350,32 @@ func stub(store memoryStore) http.Handler {
 			_, _ = w.Write(o.data)
 		}
 	})
+}
+
+// deniedStore refuses some keys.
+type deniedStore struct {
+	memoryStore
+	denied string
+}
+
+func (d deniedStore) Read(ctx context.Context, bucket, key string) (Content, error) {
+	if strings.Contains(key, d.denied) {
+		return Content{}, errors.New("access denied")
+	}
+	return d.memoryStore.Read(ctx, bucket, key)
+}
+
+// TestVerifyUnread: a file that cannot be read is named, and the rest is verified.
+func TestVerifyUnread(t *testing.T) {
+	store, chain := chained(0)
+	got, err := verify(deniedStore{store, logsOf(store, 2)[0]}).Run(t.Context())
+	if err != nil || got.Unread() != 1 || got.Counts[LogFile][Valid] != 11 {
+		t.Errorf("%v: %+v", err, got.Counts)
+	}
+	matches(t, got, []string{"log unread: access denied"})
+	got, err = verify(deniedStore{store, chain[3].key}).Run(t.Context())
+	if err != nil || got.Unread() != 1 || got.Counts[DigestFile][Valid] != 5 {
+		t.Errorf("%v: %+v", err, got.Counts)
+	}
+	matches(t, got, []string{"digest unread: access denied", "log unproven: the digest file of its hour is unread", "log unproven: the digest file of its hour is unread"})
 }
