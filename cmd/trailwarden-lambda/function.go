@@ -44,15 +44,16 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if aws.Region == "" {
 		return nil, errors.New("no Region is set: set AWS_REGION, as Lambda does")
 	}
-	e, err := engine.New(aws, engine.Options{
+	o := engine.Options{
 		Accounts: cfg.Accounts, Observe: cfg.Observe, TopicARN: cfg.SNS.TopicARN, Compat2017: cfg.Compat == "2017",
-		Location: location, Version: version, Log: log,
-	})
-	if err != nil {
-		log.Error("nobody will be told", "error", err.Error())
+		Location: location, Version: version, Log: log, LogIncidents: true,
 	}
 	if cfg.Baseline != "" {
-		pin(e, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline), log)
+		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
+	}
+	e, err := engine.New(aws, o)
+	if err != nil {
+		log.Error("nobody will be told", "error", err.Error())
 	}
 	e.Warm(ctx, aws.Region)
 	return &function{e}, nil
@@ -60,22 +61,27 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 
 // pin takes the baseline out of the function's own zip: to change it is to deploy. One that is configured and cannot be
 // used is not the same as none: then everything is watched and told, and nothing repaired.
-func pin(e *engine.Engine, path string, log *slog.Logger) {
-	document, err := os.ReadFile(path)
-	if err == nil {
-		var f baseline.File
-		if f, err = baseline.Decode(document); err == nil {
-			e.Guard.Baseline = f.Lookup
-			for _, t := range f.Trails {
-				e.Pinned = append(e.Pinned, t.ARN)
-			}
-			log.Info("trails are pinned", "baseline", path, "trails", len(f.Trails), "serial", f.Serial, "hash", f.Hash())
-			return
-		}
+func pin(o *engine.Options, path string) {
+	f, err := readBaseline(path)
+	if err != nil {
+		o.Alarm = "the baseline cannot be used: " + err.Error()
+		o.Log.Error("nothing is repaired", "reason", o.Alarm,
+			"hint", "deploy the zip again: make lambda BASELINE=trailwarden.baseline.yaml, and TRAILWARDEN_BASELINE=trailwarden.baseline.json")
+		return
 	}
-	e.Guard.Alarm = "the baseline cannot be used: " + err.Error()
-	log.Error("nothing is repaired", "reason", e.Guard.Alarm,
-		"hint", "deploy the zip again: make lambda BASELINE=trailwarden.baseline.yaml, and TRAILWARDEN_BASELINE=trailwarden.baseline.json")
+	o.Baseline = f.Lookup
+	for _, t := range f.Trails {
+		o.Pinned = append(o.Pinned, t.ARN)
+	}
+	o.Log.Info("trails are pinned", "baseline", path, "trails", len(f.Trails), "serial", f.Serial, "hash", f.Hash())
+}
+
+func readBaseline(path string) (baseline.File, error) {
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return baseline.File{}, err
+	}
+	return baseline.Decode(document)
 }
 
 // Invoke handles one event, batch or sweep.

@@ -25,9 +25,13 @@ type Options struct {
 	Version    string
 	Now        func() time.Time // nil for time.Now
 	Log        *slog.Logger
+	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is read by machines.
+	LogIncidents bool
 
 	// Baseline finds what a trail is pinned to be; nil where no baseline is configured.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// Pinned are the trails that it holds: a sweep looks at them even when they are in no list any more.
+	Pinned []trail.ARN
 	// Alarm says why the baseline that is configured cannot be used: all is watched and told, nothing repaired.
 	Alarm string
 }
@@ -44,7 +48,8 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 			Baseline: o.Baseline, Alarm: o.Alarm,
 		},
 		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },
-		Log:    o.Log,
+		Pinned: o.Pinned,
+		Log:    o.Log, LogIncidents: o.LogIncidents,
 	}
 	if o.TopicARN == "" {
 		return e, nil

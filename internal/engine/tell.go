@@ -30,7 +30,7 @@ const (
 
 // tell logs an incident and sends it to every channel. A channel that fails does not keep it from the others.
 func (e *Engine) tell(ctx context.Context, inc incident.Incident) error {
-	e.Log.LogAttrs(ctx, level(inc), "incident", slog.Any("incident", inc))
+	e.log(ctx, inc)
 	if inc.Outcome == incident.Rejected && !e.told.rejection(inc.Reason, e.Guard.Now()) {
 		return nil
 	}
@@ -49,6 +49,24 @@ func (e *Engine) tell(ctx context.Context, inc incident.Incident) error {
 		e.told.add(key)
 	}
 	return errors.Join(errs...)
+}
+
+// log writes what an incident is, in a line; texts that come from records stay within their attributes, quoted.
+func (e *Engine) log(ctx context.Context, inc incident.Incident) {
+	attrs := []slog.Attr{
+		slog.String("incident_id", inc.ID), slog.String("outcome", string(inc.Outcome)), slog.String("severity", string(inc.Severity)),
+		slog.String("trail", inc.Trail.ARN),
+	}
+	if len(inc.Findings) > 0 {
+		attrs = append(attrs, slog.String("rule", inc.Findings[0].Rule))
+	}
+	if inc.Reason != "" {
+		attrs = append(attrs, slog.String("reason", inc.Reason))
+	}
+	if e.LogIncidents {
+		attrs = append(attrs, slog.Any("incident", inc))
+	}
+	e.Log.LogAttrs(ctx, level(inc), "incident", attrs...)
 }
 
 func level(inc incident.Incident) slog.Level {
