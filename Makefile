@@ -46,6 +46,7 @@ bench: ## run the benchmarks, and measure how fast the Lambda function reacts
 	@go test -run '^$$' -bench . -benchmem ./... | grep -v 'no test files'
 	@CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/bench/bootstrap ./cmd/trailwarden-lambda
 	@go run ./tools/reaction -bootstrap dist/bench/bootstrap
+	@go run ./tools/sweepbench
 	@$(MAKE) --no-print-directory build
 	@go run ./tools/scanbench
 

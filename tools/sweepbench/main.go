@@ -29,7 +29,7 @@ import (
 
 func main() {
 	accounts := flag.Int("accounts", 1000, "accounts, with ten trails each")
-	together := flag.Int("together", 100, "accounts that are swept at the same time")
+	together := flag.Int("together", 50, "accounts that are swept at the same time")
 	delay := flag.Duration("delay", 20*time.Millisecond, "how long AWS takes for a call")
 	flag.Parse()
 	if err := run(*accounts, *together, *delay); err != nil {
