@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,9 @@ import (
 
 var home = trail.ARN{Partition: "aws", Region: "eu-central-1", Account: "111122223333", Name: "main"}
 
+// answering guards the lists of every answers: a Read asks for several things at once.
+var answering sync.Mutex
+
 // answers is an AWS that answers each operation from a list, the last entry again and again.
 type answers map[string][]answer
 
@@ -44,13 +48,15 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if op == "" {
 		op = "GetCallerIdentity"
 	}
+	answering.Lock()
 	list := a[op]
+	if len(list) > 1 {
+		a[op] = list[1:]
+	}
+	answering.Unlock()
 	if len(list) == 0 {
 		<-r.Context().Done() // AWS does not answer
 		return nil, r.Context().Err()
-	}
-	if len(list) > 1 {
-		a[op] = list[1:]
 	}
 	if list[0].status == 0 {
 		return nil, errors.New(list[0].body)

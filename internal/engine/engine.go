@@ -32,7 +32,8 @@ type Engine struct {
 	// Pinned are the trails of the baseline: one that was deleted is in no list any more.
 	Pinned []trail.ARN
 	Log    *slog.Logger
-	// LogIncidents puts each incident as a whole into the log, as JSON.
+	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is what is read. Elsewhere a line
+	// of each is there for whoever wants details.
 	LogIncidents bool
 
 	told told

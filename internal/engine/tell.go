@@ -63,10 +63,11 @@ func (e *Engine) log(ctx context.Context, inc incident.Incident) {
 	if inc.Reason != "" {
 		attrs = append(attrs, slog.String("reason", inc.Reason))
 	}
-	if e.LogIncidents {
-		attrs = append(attrs, slog.Any("incident", inc))
+	if !e.LogIncidents {
+		e.Log.LogAttrs(ctx, slog.LevelDebug, "incident", attrs...)
+		return
 	}
-	e.Log.LogAttrs(ctx, level(inc), "incident", attrs...)
+	e.Log.LogAttrs(ctx, level(inc), "incident", append(attrs, slog.Any("incident", inc))...)
 }
 
 func level(inc incident.Incident) slog.Level {
