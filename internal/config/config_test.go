@@ -78,7 +78,7 @@ func TestProblems(t *testing.T) {
 			"TRAILWARDEN_SNS_TOPIC_ANR=" + topic, "TRAILWARDEN_ACCOUNTS=111122223333,1111-2222-3333", "TRAILWARDEN_COMPAT=2017"}),
 		Flags(map[string]string{"region": "eu-west-1 ", "log-format": "xml"}),
 	)
-	const want = `environment SNSARN: sns.topic_arn: "my-topic" is not the ARN of a standard SNS topic
+	const want = `environment SNSARN: sns.topic_arn: "my-topic" is not the ARN of an SNS topic
   hint: ` + "`aws sns list-topics`" + ` prints it: arn:aws:sns:REGION:ACCOUNT:NAME
 environment TRAILWARDEN_OBSERVE: observe: "ja" is neither true nor false
   hint: use "true" or "false"
@@ -109,7 +109,7 @@ func TestTopicARN(t *testing.T) {
 		topic: true,
 		other: true,
 		"arn:aws-cn:sns:cn-north-1:012345678901:a": true,
-		topic + ".fifo": false, // delivers no e-mail
+		topic + ".fifo": true, // delivers no e-mail, and everything else in order
 		topic + ":0a1b2c3d-0000-0000-0000-000000000000": false, // a subscription
 		"arn:aws:sqs:eu-west-1:111122223333:queue":      false,
 		"arn:aws:sns:eu-west-1:1111:trailwarden":        false,
