@@ -37,7 +37,7 @@ var scripts = []struct {
 		}),
 	}, []string{"trail.selectors.mgmt-off"}},
 	{"Pacu, minimize by one UpdateTrail", []func(context.Context, *cloudtrail.Client, scene) error{
-		update1(func(in *cloudtrail.UpdateTrailInput, _ scene) {
+		updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) {
 			in.SnsTopicName, in.KmsKeyId = aws.String(""), aws.String("")
 			in.CloudWatchLogsLogGroupArn, in.CloudWatchLogsRoleArn = aws.String(""), aws.String("")
 			in.IsMultiRegionTrail, in.IncludeGlobalServiceEvents, in.EnableLogFileValidation = aws.Bool(false), aws.Bool(false), aws.Bool(false)

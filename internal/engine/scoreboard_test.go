@@ -47,7 +47,7 @@ type scene struct {
 	bucketOfMallory, topic string
 }
 
-func update1(change func(*cloudtrail.UpdateTrailInput, scene)) func(context.Context, *cloudtrail.Client, scene) error {
+func updateTrail(change func(*cloudtrail.UpdateTrailInput, scene)) func(context.Context, *cloudtrail.Client, scene) error {
 	return func(ctx context.Context, api *cloudtrail.Client, s scene) error {
 		in := &cloudtrail.UpdateTrailInput{Name: s.name}
 		change(in, s)
@@ -86,23 +86,23 @@ var ways = []way{
 		_, err := api.DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: s.name})
 		return err
 	}},
-	{rule: "trail.update.multi-region-off", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.IsMultiRegionTrail = aws.Bool(false) })},
-	{rule: "trail.update.global-events-off", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) {
+	{rule: "trail.update.multi-region-off", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.IsMultiRegionTrail = aws.Bool(false) })},
+	{rule: "trail.update.global-events-off", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) {
 		in.IsMultiRegionTrail, in.IncludeGlobalServiceEvents = aws.Bool(false), aws.Bool(false)
 	})},
-	{rule: "trail.update.validation-off", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.EnableLogFileValidation = aws.Bool(false) })},
-	{rule: "trail.update.bucket-changed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, s scene) { in.S3BucketName = &s.bucketOfMallory })},
-	{rule: "trail.update.prefix-changed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.S3KeyPrefix = aws.String("elsewhere") })},
-	{rule: "trail.update.kms-removed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.KmsKeyId = aws.String("") })},
-	{rule: "trail.update.kms-changed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, s scene) { in.KmsKeyId = &s.key })},
-	{rule: "trail.update.cwl-removed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) {
+	{rule: "trail.update.validation-off", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.EnableLogFileValidation = aws.Bool(false) })},
+	{rule: "trail.update.bucket-changed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, s scene) { in.S3BucketName = &s.bucketOfMallory })},
+	{rule: "trail.update.prefix-changed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.S3KeyPrefix = aws.String("elsewhere") })},
+	{rule: "trail.update.kms-removed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.KmsKeyId = aws.String("") })},
+	{rule: "trail.update.kms-changed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, s scene) { in.KmsKeyId = &s.key })},
+	{rule: "trail.update.cwl-removed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) {
 		in.CloudWatchLogsLogGroupArn, in.CloudWatchLogsRoleArn = aws.String(""), aws.String("")
 	})},
-	{rule: "trail.update.cwl-changed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, s scene) {
+	{rule: "trail.update.cwl-changed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, s scene) {
 		in.CloudWatchLogsLogGroupArn, in.CloudWatchLogsRoleArn = &s.group, &s.role
 	})},
-	{rule: "trail.update.sns-changed", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.SnsTopicName = aws.String("") })},
-	{rule: "trail.update.org-off", tamper: update1(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.IsOrganizationTrail = aws.Bool(false) })},
+	{rule: "trail.update.sns-changed", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.SnsTopicName = aws.String("") })},
+	{rule: "trail.update.org-off", tamper: updateTrail(func(in *cloudtrail.UpdateTrailInput, _ scene) { in.IsOrganizationTrail = aws.Bool(false) })},
 	{rule: "trail.selectors.mgmt-off", tamper: basicSelectors(func(s scene) []types.EventSelector {
 		return []types.EventSelector{{ReadWriteType: types.ReadWriteTypeReadOnly, IncludeManagementEvents: aws.Bool(false), DataResources: dataOf(s)}}
 	})},

@@ -73,6 +73,10 @@ func TestReconcile(t *testing.T) {
 			cloud:   func() *fakeCloud { return loggingSince(ago(time.Hour)) },
 			records: func() []event.Record { return []event.Record{call(ago(time.Second))} },
 			want:    []incident.Outcome{incident.Failed}, reason: "forged", logging: true, fails: true},
+		{name: "a record of last week about a trail that was made anew since is late, and nothing is to be done",
+			cloud:   func() *fakeCloud { return loggingSince(ago(48 * time.Hour)) },
+			records: func() []event.Record { return []event.Record{call(ago(7 * 24 * time.Hour))} },
+			want:    []incident.Outcome{incident.Restored}, reason: "the record is old", logging: true, within: time.Second},
 		{name: "an old answer that the trail is logging does not end the matter",
 			cloud: func() *fakeCloud {
 				c := stoppedAt(ago(time.Second))

@@ -54,6 +54,11 @@ func (w *work) answerStop(ctx context.Context, stop event.Record) error {
 		if !status.Stopped.Before(stop.Time.Add(-skew)) {
 			return nil // started again since
 		}
+		if w.seen.Sub(stop.Time) > repeat {
+			// Too old for AWS's answer to lag behind it: the record is late, and the trail was made anew since.
+			w.why = "the record is old: the trail is logging, and its times do not reach back to this stop"
+			return nil
+		}
 		// AWS says that the trail is logging and knows nothing of this stop: its answer is old, or
 		// the record is forged. Ask again; forged it stays harmless.
 		if !sleep(settled, pause) {

@@ -87,6 +87,9 @@ func (w *work) tellStop(inc *incident.Incident) {
 		return // AWS never saw the trail stopped: there is no window to speak of
 	}
 	from, certainty := w.lost(inc.OpenedAt)
+	if inc.Outcome == incident.Restored && w.state.Status.Started.Before(from) {
+		return // when recording came back cannot be told any more
+	}
 	w.window(inc, from, certainty)
 }
 
