@@ -184,7 +184,8 @@ func (o object) trail(r Record, request []byte, buf *[]member) (typed string, hi
 	if typed = p.text("trailName"); typed != "" {
 		return typed, false
 	}
-	if r.Name == "AddTags" || r.Name == "RemoveTags" {
+	// The names may end in a version: AddTags20131101.
+	if strings.HasPrefix(r.Name, "AddTags") || strings.HasPrefix(r.Name, "RemoveTags") {
 		typed = p.text("resourceId")
 		if strings.HasPrefix(typed, "arn:") && !strings.Contains(typed, ":trail/") {
 			typed = "" // an event data store, a channel or a dashboard

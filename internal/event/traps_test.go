@@ -59,6 +59,7 @@ func TestTraps(t *testing.T) {
 		{"trailName", "PutInsightSelectors", call("PutInsightSelectors", `{"trailName":"`+arn+`","insightSelectors":[]}`, ""), trail, arn + " false"},
 		{"trailName", "AddTags", call("AddTags", `{"resourceId":"`+arn+`","tagsList":[]}`, ""), trail, arn + " false"},
 		{"trailName", "RemoveTags", call("RemoveTags", `{"resourceId":"`+arn+`","tagsList":[]}`, ""), trail, arn + " false"},
+		{"trailName", "RemoveTags with a version", call("RemoveTags20131101v2", `{"resourceId":"`+arn+`","tagsList":[]}`, ""), trail, arn + " false"},
 		{"trailName", "RemoveTags of an event data store", call("RemoveTags", `{"resourceId":"arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/x"}`, ""), trail, " false"},
 		{"trailName", "resourceId of another call", call("PutResourcePolicy", `{"resourceId":"x"}`, ""), trail, " false"},
 		{"trailName", "ListTags reads", call("ListTags", `{"resourceIdList":["`+arn+`"]}`, ""), trail, " false"},
