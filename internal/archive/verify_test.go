@@ -252,7 +252,7 @@ func TestAgainstAWS(t *testing.T) {
 		t.Skip("SKIPPED: the AWS CLI is not installed, so nothing was compared with it")
 	}
 	if testing.Short() {
-		t.Skip("runs the AWS CLI twenty times")
+		t.Skip("NOT PROVEN with -short: that the AWS CLI gives the same verdicts; it is run twenty times")
 	}
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {

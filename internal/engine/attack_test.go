@@ -142,6 +142,28 @@ func TestAnyTamperingInAnyOrder(t *testing.T) {
 	})
 }
 
+// TestWhatMayNotBeReadHidesNothingElse: a permission that is missing for one group costs the repair of that group alone.
+func TestWhatMayNotBeReadHidesNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPinned(t, false)
+		p.world.Deny("*trailwarden*", "cloudtrail:GetEventConfiguration")
+		p.world.BreakBus(true)
+		for _, call := range calls("trail.update.validation-off", "trail.stop") {
+			if err := call(t.Context(), p.mallory, p.scene); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The event of the stop arrives, that of the change does not.
+		report := p.engine.Handle(t.Context(), p.event("StopLogging", "main", p.world.Now()))
+		if d := cmp.Diff(p.before, p.world.Snapshots()); d != "" {
+			t.Errorf("the trails are not as they were (-before +after):\n%s", d)
+		}
+		if len(report.Incidents) != 1 || !report.Incidents[0].Partial {
+			t.Errorf("nobody is told that something could not be read: %+v", report.Incidents)
+		}
+	})
+}
+
 // pinnedAccount is an account whose trail is pinned as it is, with the engine behind a rule.
 type pinnedAccount struct {
 	account

@@ -222,23 +222,27 @@ func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) 
 	})
 }
 
-type panicError struct {
-	value any
-	stack []byte
-}
+type panicError struct{ value any }
 
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 func (e *Engine) reconcile(ctx context.Context, arn trail.ARN, records []event.Record) (incidents []incident.Incident, err error) {
+	err = e.survive(ctx, "handle records of "+arn.String(), func() (err error) {
+		incidents, err = e.Guard.Reconcile(ctx, arn, records)
+		return err
+	})
+	return incidents, err
+}
+
+// survive makes an error of a panic: it costs the piece of work that it happened in, which is handed in again.
+func (e *Engine) survive(ctx context.Context, work string, do func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			p := &panicError{value, debug.Stack()}
-			e.Log.ErrorContext(ctx, "panic while handling records: they are handed in again", "trail", arn.String(),
-				"records", len(records), "panic", fmt.Sprint(value), "stack", string(p.stack))
-			incidents, err = nil, fmt.Errorf("handle records of %s: %w", arn, p)
+			e.Log.ErrorContext(ctx, "panic: the work is handed in again", "work", work, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: %w", work, &panicError{value})
 		}
 	}()
-	return e.Guard.Reconcile(ctx, arn, records)
+	return do()
 }
 
 // beforeDeadline leaves time before ctx's deadline to tell people how a repair went.

@@ -395,6 +395,24 @@ func TestPanicCostsOneRecord(t *testing.T) {
 	}
 }
 
+// TestPanicWhileTelling: a message that brings its channel down costs that message, and neither the repair nor the others.
+func TestPanicWhileTelling(t *testing.T) {
+	a := onSim(t, sim.Options{})
+	e := a.engine(t)
+	e.Channels = append([]notify.Notifier{channel(func(inc incident.Incident) {
+		if inc.Record.EventName == "StopLogging" {
+			panic("boom")
+		}
+	})}, e.Channels...)
+	report := e.Handle(t.Context(), bytes.Join([][]byte{a.stop(t, "main"), a.event("UpdateTrail", "main", a.world.Now())}, []byte("\n")))
+	if !a.logging(t) || len(report.Failures) != 1 || !report.Failures[0].Notify {
+		t.Errorf("logging %t, failures %v", a.logging(t), report.Failures)
+	}
+	if got := a.received(t); len(got) != 2 {
+		t.Errorf("the other channel got %d messages, want 2", len(got))
+	}
+}
+
 // bomb panics on the first full read in each batch of records that holds more than one, and on the first by itself.
 type bomb struct {
 	guard.Cloud

@@ -40,7 +40,8 @@ func (e *Engine) tell(ctx context.Context, inc incident.Incident) error {
 		if e.told.has(key) {
 			continue
 		}
-		if err := channel.Notify(ctx, inc); err != nil {
+		err := e.survive(ctx, "tell of "+inc.ID, func() error { return channel.Notify(ctx, inc) })
+		if err != nil {
 			e.Log.ErrorContext(ctx, "people could not be told", "incident_id", inc.ID, "trail", inc.Trail.ARN,
 				"outcome", string(inc.Outcome), "error", err.Error())
 			errs = append(errs, fmt.Errorf("notify of %s: %w", inc.ID, err))

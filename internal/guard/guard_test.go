@@ -152,6 +152,30 @@ func TestReconcile(t *testing.T) {
 			},
 			records: func() []event.Record { return nil },
 			want:    []incident.Outcome{incident.Repaired}, logging: true, starts: 1},
+		{name: "a stop that people approved is told and not undone (FAULTS.md A29)",
+			cloud: func() *fakeCloud { return stoppedAt(ago(time.Second)) },
+			guard: pinnedAs(func(b *trail.Baseline) {
+				b.Approved = []trail.Approval{{Fields: []trail.Field{trail.FieldLogging}, Who: "ops", Why: "migration", Until: time.Now().Add(time.Hour)}}
+			}),
+			records: func() []event.Record { return []event.Record{call(ago(time.Second))} },
+			want:    []incident.Outcome{incident.Noted}, reason: "ops approved"},
+		{name: "when the approval has ended, the stop is undone",
+			cloud: func() *fakeCloud { return stoppedAt(ago(time.Second)) },
+			guard: pinnedAs(func(b *trail.Baseline) {
+				b.Approved = []trail.Approval{{Fields: []trail.Field{trail.FieldLogging}, Who: "ops", Why: "migration", Until: time.Now().Add(-time.Hour)}}
+			}),
+			records: func() []event.Record { return []event.Record{call(ago(time.Second))} },
+			want:    []incident.Outcome{incident.Repaired}, logging: true, starts: 1},
+		{name: "a trail that is pinned as stopped stays stopped",
+			cloud:   func() *fakeCloud { return stoppedAt(ago(time.Second)) },
+			guard:   pinnedAs(func(b *trail.Baseline) { b.Want.Logging = false }),
+			records: func() []event.Record { return []event.Record{call(ago(time.Second))} },
+			want:    []incident.Outcome{incident.Noted}, reason: "not logging"},
+		{name: "observe mode names a call once, pinned or not",
+			cloud:   func() *fakeCloud { return stoppedAt(ago(time.Second)) },
+			guard:   func(g *Guard) { pinnedAs(func(*trail.Baseline) {})(g); g.Observe = true },
+			records: func() []event.Record { return []event.Record{call(ago(time.Second))} },
+			want:    []incident.Outcome{incident.Open}, reason: "observe mode"},
 		{name: "calls of other services and calls that read are nothing to us",
 			cloud: func() *fakeCloud { return loggingSince(ago(time.Hour)) }, logging: true,
 			records: func() []event.Record {
@@ -184,6 +208,11 @@ func TestReconcile(t *testing.T) {
 				if (err != nil) != test.fails {
 					t.Errorf("error %v, want one: %t", err, test.fails)
 				}
+				for _, inc := range got {
+					if len(inc.Actions) > 1 {
+						t.Errorf("the one call that starts a trail is listed as %+v", inc.Actions)
+					}
+				}
 				var outcomes []incident.Outcome
 				for _, inc := range got {
 					outcomes = append(outcomes, inc.Outcome)
@@ -205,6 +234,15 @@ func TestReconcile(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// pinnedAs pins the trail as logging, but for what change does.
+func pinnedAs(change func(*trail.Baseline)) func(*Guard) {
+	return func(g *Guard) {
+		b := trail.Sampled(home)
+		change(&b)
+		g.Baseline = func(trail.ARN) (trail.Baseline, bool) { return b, true }
 	}
 }
 

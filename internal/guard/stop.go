@@ -19,7 +19,9 @@ func stops(r event.Record) bool { return incident.CallName(r.Name) == "StopLoggi
 // cannot start a trail that was stopped on purpose before. One exception: when AWS does not say within
 // patience, or refuses to say, StartLogging goes out unread: it is idempotent and can only restore.
 func (w *work) answerStop(ctx context.Context, stop event.Record) error {
-	pinnedOn := w.pinned && w.baseline.Want.Logging && slices.Contains(w.baseline.Repair, trail.GroupLogging)
+	if w.pinned && !w.wantsLogging() {
+		return nil // pinned as stopped, approved, or not opened for repair: the full read says which
+	}
 	settled, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 4*time.Second) {
@@ -42,7 +44,7 @@ func (w *work) answerStop(ctx context.Context, stop event.Record) error {
 			w.first, w.firstOK = status, true
 		}
 		if !status.Logging {
-			if !pinnedOn && !w.confirmed(status) {
+			if !w.pinned && !w.confirmed(status) {
 				w.why = refusal(stop, status)
 				return nil
 			}
@@ -68,6 +70,12 @@ func (w *work) answerStop(ctx context.Context, stop event.Record) error {
 			return fmt.Errorf("answer StopLogging on %s: the state does not show it yet", w.arn)
 		}
 	}
+}
+
+// wantsLogging says whether the baseline, as it stands now, has a stopped trail started.
+func (w *work) wantsLogging() bool {
+	b := w.baseline.At(w.seen)
+	return b.Want.Logging && !slices.Contains(b.Ignore, trail.FieldLogging) && slices.Contains(b.Repair, trail.GroupLogging)
 }
 
 // quickStatus asks once and waits no longer than patience.

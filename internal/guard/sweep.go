@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -55,13 +56,16 @@ func (w *work) drifted() incident.Incident {
 		switch {
 		case d.Field == trail.FieldLogging && wanted.Want.Logging:
 			dark, opened = true, stopped
-			first = append(first, stopped.UTC().Format(time.RFC3339Nano))
+			first = slices.Insert(first, 0, stopped.UTC().Format(time.RFC3339Nano))
 		case d.Field == trail.FieldExists:
 			dark = true
-			first = append(first, "gone")
+			first = slices.Insert(first, 0, "gone")
 		default:
 			first = append(first, string(d.Field)+"="+d.Got)
 		}
+	}
+	if dark {
+		first = first[:1] // of a trail that records nothing its StopLoggingTime, or that it is gone, makes the id
 	}
 	inc := w.begin(findings, strings.Join(first, "\n"), opened)
 	inc.Drifts, inc.Coverage = driftsOf(w.drifts), w.coverage()

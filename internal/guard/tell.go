@@ -79,6 +79,11 @@ func (w *work) tellStop(inc *incident.Incident) {
 			inc.Reason = or(inc.Reason, "the trail does not exist any more: it was deleted after it was stopped")
 		case w.read && w.state.Logging:
 			inc.Outcome = incident.Restored
+		case w.read && w.pinned && len(w.drifts) == 0 && len(w.excused) == 0:
+			inc.Reason = "the baseline says that this trail is not logging"
+			return
+		case w.read && w.pinned && len(w.drifts) == 0:
+			inc.Reason = approved(w.excused)
 		default:
 			inc.Outcome = incident.Open
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -18,7 +19,7 @@ type work struct {
 	records  []event.Record
 	seen     time.Time
 	id       string
-	baseline trail.Baseline // what the trail is pinned to be, approved changes left out
+	baseline trail.Baseline // what the trail is pinned to be
 	pinned   bool
 
 	state    trail.State // the latest full read
@@ -45,7 +46,7 @@ func (w *work) run(ctx context.Context) error {
 		if err := w.answerStop(ctx, stop); err != nil {
 			return err
 		}
-		if w.partial {
+		if w.partial && !w.read {
 			return nil // started, and not allowed to read
 		}
 	}
@@ -94,7 +95,10 @@ func (w *work) look(ctx context.Context) error {
 func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 	done := incident.Action{Op: string(action.Op), Target: action.Target.String(), Unread: unread}
 	if why := w.guard.watchOnly(); why != "" {
-		w.actions, w.why = append(w.actions, done), why
+		w.why = why
+		if !slices.ContainsFunc(w.actions, func(a incident.Action) bool { return a.Op == done.Op }) {
+			w.actions = append(w.actions, done)
+		}
 		return nil
 	}
 	requestID, err := w.guard.Cloud.Do(ctx, action, w.id)
