@@ -11,6 +11,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // Client calls AWS with one set of credentials. It is safe for use by several goroutines.
@@ -18,9 +20,11 @@ type Client struct {
 	Config  aws.Config
 	Version string // for the user agent
 
-	mu     sync.Mutex
-	trails map[string]*cloudtrail.Client // by Region
-	self   string
+	mu      sync.Mutex
+	trails  map[string]*cloudtrail.Client // by Region
+	self    string
+	caller  known[trail.Caller]
+	regions known[[]string]
 }
 
 // in is the CloudTrail client of a Region, built once.
