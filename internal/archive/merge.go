@@ -3,6 +3,8 @@ package archive
 import (
 	"cmp"
 	"slices"
+
+	"github.com/trailwarden/trailwarden/internal/logfile"
 )
 
 // Merge is the Result of both parts together. The order and grouping of many merges does not matter. The
@@ -17,10 +19,17 @@ func (r Result) Merge(other Result) Result {
 	r.Unpacked += other.Unpacked
 	r.Findings = mergeFindings(r.Findings, other.Findings)
 	r.Damaged = slices.Concat(r.Damaged, other.Damaged)
-	slices.SortFunc(r.Damaged, func(a, b Damage) int { return cmp.Compare(a.File, b.File) })
+	slices.SortFunc(r.Damaged, compareDamage)
 	r.Streams = mergeStreams(r.Streams, other.Streams)
 	r.Chains = mergeChains(r.Chains, other.Chains)
 	return r
+}
+
+// compareDamage puts damages in one order, two of one file too.
+func compareDamage(a, b Damage) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Unlisted, b.Unlisted), slices.CompareFunc(a.Faults, b.Faults, func(a, b logfile.Fault) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Where, b.Where), cmp.Compare(a.Text, b.Text))
+	}))
 }
 
 // mergeFindings joins copies of one record.

@@ -23,6 +23,9 @@ type Scan struct {
 	Since   time.Time // files whose names say that all in them is older are left out; zero: none
 	Meter   *Meter    // counts along; nil: nobody looks
 
+	// Read is told of each file that the Result knows all of, one at a time. Nil: nobody asks.
+	Read func(File)
+
 	// From is where an earlier scan of the same Source ended; the zero Checkpoint is the beginning.
 	From Checkpoint
 	// Save is called now and then, and at the end, with where a later scan can go on. Nil: nobody asks.
@@ -59,7 +62,7 @@ func (s Scan) Run(ctx context.Context, from Source) (Result, error) {
 		if err != nil {
 			return err
 		}
-		return c.commit(n, f.Name, part)
+		return c.commit(n, f, part)
 	}, func(name string, err error) {
 		c.lose(Result{Damaged: []Damage{{File: name, Faults: []logfile.Fault{{Kind: logfile.Unreadable, Text: err.Error()}}}}})
 	})
@@ -141,10 +144,13 @@ type committer struct {
 	saved   time.Time
 }
 
-func (c *committer) commit(n int64, name string, part Result) error {
+func (c *committer) commit(n int64, f File, part Result) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[n], c.names[n] = part, name
+	c.waiting[n], c.names[n] = part, f.Name
+	if c.scan.Read != nil {
+		c.scan.Read(f)
+	}
 	for {
 		part, ok := c.waiting[c.next]
 		if !ok {

@@ -138,6 +138,7 @@ type Bucket struct {
 	Store  Store
 	Name   string
 	Prefix string
+	Ahead  *Ahead // for large objects; nil: each is read by one request
 }
 
 // Files implements Source.
@@ -146,9 +147,33 @@ func (b Bucket) Files(ctx context.Context, yield func(File) error, _ func(string
 		if !slices.Contains(extensions, strings.ToLower(filepath.Ext(o.Key))) {
 			return nil
 		}
-		return yield(File{Name: "s3://" + b.Name + "/" + o.Key, Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
-			c, err := b.Store.Read(ctx, b.Name, o.Key)
-			return c.ReadCloser, err
-		}})
+		return yield(b.file(o))
 	})
+}
+
+// file is an object as a File.
+func (b Bucket) file(o Object) File {
+	return File{Name: "s3://" + b.Name + "/" + o.Key, Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		if ranges, ok := b.Store.(Ranges); ok && b.Ahead != nil && o.Size >= 2*b.Ahead.piece {
+			return openPieces(ctx, ranges, b.Name, o.Key, b.Ahead)
+		}
+		c, err := b.Store.Read(ctx, b.Name, o.Key)
+		return c.ReadCloser, err
+	}}
+}
+
+// Objects is a Source: objects of one bucket, in the order of the list.
+type Objects struct {
+	Bucket
+	List []Object
+}
+
+// Files implements Source.
+func (o Objects) Files(_ context.Context, yield func(File) error, _ func(string, error)) error {
+	for _, one := range o.List {
+		if err := yield(o.file(one)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,158 @@
+// Package s3store is S3 as the archives' Store, for everybody who reads them: the command line, and the
+// scanner that runs as a Lambda function.
+package s3store
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"github.com/trailwarden/trailwarden/internal/archive"
+	"github.com/trailwarden/trailwarden/internal/cloud"
+)
+
+// Store reads S3, and writes small objects. Each bucket is asked in its own Region.
+type Store struct {
+	Config aws.Config
+
+	mu      sync.Mutex
+	buckets map[string]*s3.Client
+}
+
+// Open uses the whole AWS credential chain. What S3 answers with "slow down" is asked again, more slowly.
+// connections is how many requests are made at the same time.
+func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error) {
+	cfg, err := cloud.Load(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts = 6 }) }
+	roots := cloud.Roots()
+	// No limit for a whole answer: a log file may be large and the line slow.
+	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+		t.MaxIdleConnsPerHost = connections
+		t.ResponseHeaderTimeout = 30 * time.Second
+	})
+	return &Store{Config: cfg, buckets: map[string]*s3.Client{}}, nil
+}
+
+// in is the client of a bucket.
+func (s *Store) in(ctx context.Context, bucket string) *s3.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.buckets[bucket]; c != nil {
+		return c
+	}
+	options := func(o *s3.Options) {
+		o.UsePathStyle = s.Config.BaseEndpoint != nil
+		o.DisableLogOutputChecksumValidationSkipped = true // files are hashed where it matters
+	}
+	c := s3.NewFromConfig(s.Config, options)
+	// Who may not ask where the bucket is goes on with the Region that was configured.
+	if where, err := c.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &bucket}); err == nil {
+		cfg := s.Config.Copy()
+		cfg.Region = string(where.LocationConstraint)
+		switch cfg.Region {
+		case "":
+			cfg.Region = "us-east-1"
+		case "EU": // as it was called in 2007
+			cfg.Region = "eu-west-1"
+		}
+		c = s3.NewFromConfig(cfg, options)
+	}
+	s.buckets[bucket] = c
+	return c
+}
+
+// List implements archive.Store.
+func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(archive.Object) error) error {
+	pages := s3.NewListObjectsV2Paginator(s.in(ctx, bucket), &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list s3://%s/%s: %w", bucket, prefix, err)
+		}
+		for _, o := range page.Contents {
+			if err := yield(archive.Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Read implements archive.Store.
+func (s *Store) Read(ctx context.Context, bucket, key string) (archive.Content, error) {
+	out, err := s.in(ctx, bucket).GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return archive.Content{}, failed("read", bucket, key, err)
+	}
+	c := archive.Content{ReadCloser: out.Body, Size: -1, Metadata: map[string]string{}}
+	if out.ContentLength != nil {
+		c.Size = *out.ContentLength
+	}
+	for name, value := range out.Metadata {
+		c.Metadata[strings.ToLower(name)] = value
+	}
+	return c, nil
+}
+
+// ReadRange implements archive.Ranges.
+func (s *Store) ReadRange(ctx context.Context, bucket, key, etag string, from, to int64) (archive.Range, error) {
+	in := &s3.GetObjectInput{Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, to-1))}
+	if etag != "" {
+		in.IfMatch = &etag
+	}
+	out, err := s.in(ctx, bucket).GetObject(ctx, in)
+	if err != nil {
+		return archive.Range{}, failed("read", bucket, key, err)
+	}
+	_, size, _ := strings.Cut(aws.ToString(out.ContentRange), "/")
+	total, err := strconv.ParseInt(size, 10, 64)
+	if err != nil { // it answered with the whole object
+		return archive.Range{}, errors.Join(fmt.Errorf("read s3://%s/%s: the store knows no ranges", bucket, key), out.Body.Close())
+	}
+	return archive.Range{ReadCloser: out.Body, ETag: aws.ToString(out.ETag), Total: total}, nil
+}
+
+// Write makes an object, or replaces it.
+func (s *Store) Write(ctx context.Context, bucket, key, contentType string, data []byte) error {
+	if _, err := s.in(ctx, bucket).PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &bucket, Key: &key, ContentType: &contentType, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
+	}); err != nil {
+		return failed("write", bucket, key, err)
+	}
+	return nil
+}
+
+// failed gives an error a name that package archive knows, where it has one.
+func failed(verb, bucket, key string, err error) error {
+	var coded smithy.APIError
+	if errors.As(err, &coded) {
+		switch coded.ErrorCode() {
+		case "NoSuchKey", "NotFound":
+			err = fs.ErrNotExist
+		case "PreconditionFailed":
+			err = archive.ErrChanged
+		}
+	}
+	return fmt.Errorf("%s s3://%s/%s: %w", verb, bucket, key, err)
+}
