@@ -12,7 +12,7 @@ const (
 	StageConfirmed    Stage = "confirmed"    // CloudTrail's own record of the repair has arrived, or log files are delivered again
 	StageEscalated    Stage = "escalated"    // it cannot be repaired, is contested, or nobody has acknowledged it
 	StageAcknowledged Stage = "acknowledged" // a person has taken it on
-	StageEvidence     Stage = "evidence"     // what was done in the blind window was read from Event history
+	StageEvidence     Stage = "evidence"     // more is known: who did it, or what was done in the blind window
 )
 
 // Stages lists every stage, in the order of a life.
