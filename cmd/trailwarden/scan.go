@@ -165,7 +165,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	if err != nil {
 		return err
 	}
-	progress, err := openProgress(f.resume, args, f.query.From)
+	progress, err := openProgress[archive.Checkpoint](f.resume, "scan", absolute(args), f.query.From)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	var meter archive.Meter
 	s := archive.Scan{
 		Workers: f.workers, Since: f.query.From, Meter: &meter,
-		From: progress.Checkpoint, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
+		From: progress.file.Known, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
 	}
 	bar := a.progressBar(c.Context(), &meter, from, !slices.Contains(args, "-"))
 	known, runErr := s.Run(c.Context(), from)
@@ -293,7 +293,7 @@ func scanOutcome(r archive.Report, failOn string) error {
 
 // resumeCommand is the command line that goes on.
 func resumeCommand(c *cobra.Command, args []string, file string) string {
-	words := []string{"trailwarden", "scan"}
+	words := []string{"trailwarden", c.Name()}
 	for _, arg := range args {
 		if !c.Flags().Changed("inventory") {
 			words = append(words, shellWord(arg))

@@ -44,7 +44,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	client := &cloud.Client{Config: cfg, Version: o.Version}
 	e := &Engine{
 		Guard: &guard.Guard{
-			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Own: &guard.Own{},
+			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
 			Baseline: o.Baseline, Alarm: o.Alarm,
 		},
 		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },

@@ -432,7 +432,7 @@ func TestSlowChannelKeepsNoTrailWaiting(t *testing.T) {
 		begin := time.Now()
 		many := &manyTrails{started: map[trail.ARN]time.Duration{}, begin: begin}
 		e := &Engine{
-			Guard:    &guard.Guard{Cloud: many, Now: time.Now, Accounts: []string{"111122223333"}, Own: &guard.Own{}},
+			Guard:    &guard.Guard{Cloud: many, Now: time.Now, Accounts: []string{"111122223333"}, Journal: &guard.Own{}},
 			Channels: []notify.Notifier{hanging{}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		a := account{id: "111122223333"}

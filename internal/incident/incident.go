@@ -93,6 +93,16 @@ type Incident struct {
 	Drill      bool       `json:"drill"`                 // tampering on purpose, to prove that this works
 	Partial    bool       `json:"partial"`               // something that belongs to it could not be read or done
 
+	// What follows is known where a ledger is kept.
+	Stage        Stage       `json:"stage,omitempty"`        // what happened last in its life
+	Count        int         `json:"count,omitempty"`        // how often the trail was tampered with within this incident
+	Tamperings   []Tampering `json:"tamperings,omitempty"`   // the first and the latest of them
+	Contested    string      `json:"contested,omitempty"`    // who keeps undoing the repairs, in a sentence
+	Acknowledged *Ack        `json:"acknowledged,omitempty"` // who has taken it on
+	Evidence     *Evidence   `json:"evidence,omitempty"`     // what was done in the blind window
+	Ledger       *LedgerHead `json:"ledger,omitempty"`       // head of the trail's chain
+	Warning      string      `json:"warning,omitempty"`      // what is wrong with trailwarden itself, such as a ledger that cannot be written
+
 	// Event is the event as it came, for notifications as the 2017 AWS sample sent them and for nothing
 	// else: it is no allow-list. Nil when there is none at hand.
 	Event json.RawMessage `json:"-"`

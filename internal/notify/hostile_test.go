@@ -62,6 +62,12 @@ func filled(s string) incident.Incident {
 		RequestID: s, ErrorCode: s, ErrorMessage: s, DeliveryID: s}
 	*inc.Actor = incident.Actor{Type: s, ARN: s, Account: s, Name: s, Issuer: s, KeySuffix: s, InvokedBy: s, SourceIP: s, UserAgent: s}
 	inc.BlindWindow.Certainty = s
+	inc.Stage, inc.Contested, inc.Warning = incident.Stage(s), s, s
+	inc.Tamperings = []incident.Tampering{{ID: s, Rule: s, At: now, EventID: s, Event: s, Principal: s, Outcome: incident.Outcome(s), BlindWindow: inc.BlindWindow}}
+	inc.Acknowledged = &incident.Ack{By: s, At: now, Note: s}
+	inc.Evidence = &incident.Evidence{From: now, To: now, ReadAt: now, Incomplete: s, Unknown: s, SHA256: s,
+		Principals: []incident.Principal{{ARN: s, Names: []string{s, s}, IPs: []string{s}}}}
+	inc.Ledger = &incident.LedgerHead{Chain: s, Hash: s}
 	return inc
 }
 

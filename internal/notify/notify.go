@@ -10,6 +10,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
@@ -38,3 +39,37 @@ func IsPermanent(err error) bool {
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
+
+// Channel is a Notifier with the name that the configuration, the routes and the outbox know it by, such as "sns".
+type Channel struct {
+	Name string
+	Notifier
+}
+
+// After marks err as one that is worth another try, but not before d has passed: the receiver said so (Retry-After).
+func After(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return after{err, d}
+}
+
+// RetryAfter is how long the receiver asked us to wait, false when it did not.
+func RetryAfter(err error) (time.Duration, bool) {
+	a, ok := errors.AsType[after](err)
+	return a.pause, ok
+}
+
+type after struct {
+	error
+	pause time.Duration
+}
+
+func (a after) Unwrap() error { return a.error }
+
+// Memory keeps what a channel has to know of an incident's earlier messages, such as the id of a message that is to be
+// updated. It outlives the process where there is a ledger. A key that was never remembered is recalled as "".
+type Memory interface {
+	Recall(ctx context.Context, key string) (string, error)
+	Remember(ctx context.Context, key, value string) error
+}

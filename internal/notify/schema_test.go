@@ -121,7 +121,7 @@ func generate(t *testing.T, of reflect.Type) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	comments := map[string]string{}
-	for _, file := range []string{"../incident/incident.go", "machine.go"} {
+	for _, file := range []string{"../incident/incident.go", "../incident/life.go", "machine.go"} {
 		readComments(t, file, comments)
 	}
 	describe(t, schema, of, comments)
