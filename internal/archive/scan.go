@@ -53,7 +53,7 @@ var ErrMoved = errors.New("the files are not those of the earlier scan")
 // Run reads all files. When ctx ends it returns what is known by then, with the context's error.
 func (s Scan) Run(ctx context.Context, from Source) (Result, error) {
 	c := &committer{scan: s, next: s.From.Files, last: s.From.Last, waiting: map[int64]Result{}, names: map[int64]string{}}
-	c.known.add(s.From.Known)
+	c.known.Add(s.From.Known)
 	if s.Now != nil {
 		c.saved = s.Now()
 	}
@@ -135,7 +135,7 @@ type committer struct {
 	scan Scan
 
 	mu      sync.Mutex
-	known   batch
+	known   Merging
 	next    int64 // the file that known waits for
 	last    string
 	waiting map[int64]Result // of files behind it
@@ -156,7 +156,7 @@ func (c *committer) commit(n int64, f File, part Result) error {
 		if !ok {
 			break
 		}
-		c.known.add(part)
+		c.known.Add(part)
 		c.last = c.names[c.next]
 		delete(c.waiting, c.next)
 		delete(c.names, c.next)
@@ -176,7 +176,7 @@ func (c *committer) lose(part Result) {
 }
 
 func (c *committer) checkpoint() Checkpoint {
-	return Checkpoint{Files: c.next, Last: c.last, Known: c.known.result()}
+	return Checkpoint{Files: c.next, Last: c.last, Known: c.known.Result()}
 }
 
 func (c *committer) save() error {
@@ -192,7 +192,7 @@ func (c *committer) save() error {
 func (c *committer) all() Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := c.known.result()
+	all := c.known.Result()
 	for _, part := range c.waiting {
 		all = all.Merge(part)
 	}

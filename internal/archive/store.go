@@ -144,16 +144,24 @@ type Bucket struct {
 // Files implements Source.
 func (b Bucket) Files(ctx context.Context, yield func(File) error, _ func(string, error)) error {
 	return b.Store.List(ctx, b.Name, b.Prefix, func(o Object) error {
-		if !slices.Contains(extensions, strings.ToLower(filepath.Ext(o.Key))) {
+		if !MayHoldLogs(o.Key) {
 			return nil
 		}
 		return yield(b.file(o))
 	})
 }
 
+// MayHoldLogs says whether an object of this key is read when a prefix is: by its extension it can hold logs.
+func MayHoldLogs(key string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(key)))
+}
+
+// NameOf is the Name of an object's File.
+func (b Bucket) NameOf(o Object) string { return "s3://" + b.Name + "/" + o.Key }
+
 // file is an object as a File.
 func (b Bucket) file(o Object) File {
-	return File{Name: "s3://" + b.Name + "/" + o.Key, Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+	return File{Name: b.NameOf(o), Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
 		if ranges, ok := b.Store.(Ranges); ok && b.Ahead != nil && o.Size >= 2*b.Ahead.piece {
 			return openPieces(ctx, ranges, b.Name, o.Key, b.Ahead)
 		}
