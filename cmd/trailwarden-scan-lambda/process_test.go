@@ -40,19 +40,12 @@ type deployed struct {
 
 func deploy(t *testing.T, timeout time.Duration) *deployed {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "bootstrap")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	world := sim.New(sim.Options{Clock: time.Now})
-	d := &deployed{api: &runtimeapi.Server{FunctionARN: "arn:aws:lambda:" + region + ":" + account + ":function:scan", Timeout: timeout}, patience: make(chan struct{})}
+	patience := make(chan struct{})
 	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "slow") {
 			select {
-			case <-d.patience:
+			case <-patience:
 			case <-r.Context().Done():
 				return
 			}
@@ -60,12 +53,27 @@ func deploy(t *testing.T, timeout time.Duration) *deployed {
 		world.ServeHTTP(w, r)
 	}))
 	t.Cleanup(cloud.Close)
+	ours := world.Account(account).Role("trailwarden", "scan")
+	d := deployAt(t, cloud.URL, timeout, ours.AccessKeyID, ours.SecretAccessKey, ours.SessionToken)
+	d.patience = patience
+	return d
+}
+
+// deployAt makes the buckets at an endpoint, and starts the built function.
+func deployAt(t *testing.T, endpoint string, timeout time.Duration, id, secret, token string) *deployed {
+	t.Helper()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "bootstrap")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	d := &deployed{api: &runtimeapi.Server{FunctionARN: "arn:aws:lambda:" + region + ":" + account + ":function:scan", Timeout: timeout}}
 	lambda := httptest.NewServer(d.api)
 	t.Cleanup(lambda.Close)
-	ours := world.Account(account).Role("trailwarden", "scan")
-	d.s3 = s3.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &cloud.URL, HTTPClient: http.DefaultClient,
-		Credentials: credentials.NewStaticCredentialsProvider(ours.AccessKeyID, ours.SecretAccessKey, ours.SessionToken)},
-		func(o *s3.Options) { o.UsePathStyle = true })
+	d.s3 = s3.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &endpoint, HTTPClient: http.DefaultClient,
+		Credentials: credentials.NewStaticCredentialsProvider(id, secret, token)}, func(o *s3.Options) { o.UsePathStyle = true })
 	for _, name := range []string{"logs", "results"} {
 		if _, err := d.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name,
 			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); err != nil {
@@ -79,8 +87,8 @@ func deploy(t *testing.T, timeout time.Duration) *deployed {
 	cmd := exec.Command(binary)
 	cmd.Env = []string{
 		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(lambda.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=scan", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
-		"AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + cloud.URL, "AWS_ACCESS_KEY_ID=" + ours.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + ours.SecretAccessKey,
-		"AWS_SESSION_TOKEN=" + ours.SessionToken, "TRAILWARDEN_SCAN_LOGS=logs", "TRAILWARDEN_SCAN_RESULTS=results",
+		"AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + endpoint, "AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret,
+		"AWS_SESSION_TOKEN=" + token, "TRAILWARDEN_SCAN_LOGS=logs", "TRAILWARDEN_SCAN_RESULTS=results",
 	}
 	cmd.Stdout, cmd.Stderr = d.output, d.output
 	if err := cmd.Start(); err != nil {

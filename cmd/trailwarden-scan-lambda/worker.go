@@ -223,7 +223,7 @@ func (l lenient) ReadRange(ctx context.Context, bucket, key, etag string, from, 
 }
 
 func unescaped(key string, err error) (string, bool) {
-	if !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(key, "%+") {
+	if err == nil || !strings.ContainsAny(key, "%+") { // who may not list is told of no missing key
 		return "", false
 	}
 	plain, wrong := url.QueryUnescape(key)
