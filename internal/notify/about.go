@@ -128,7 +128,7 @@ func (w *writer) latency() string {
 	if d := between(inc.OpenedAt, inc.SeenAt); d != "" {
 		parts[0] += " " + d + " after it happened"
 	}
-	if inc.RepairedAt != nil {
+	if inc.RepairedAt != nil && inc.Count < 2 { // SeenAt is of the first time, RepairedAt of the latest
 		if d := between(inc.SeenAt, *inc.RepairedAt); d != "" {
 			parts = append(parts, "repaired and read back "+d+" later")
 		}
