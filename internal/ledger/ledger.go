@@ -85,7 +85,7 @@ type Batch struct {
 	// After, when it is not nil, is the sequence number that the chain's head must have: else the store answers ErrMoved
 	// and nothing is written.
 	After    *int64
-	Incident *incident.Incident // how the incident stands now; what is kept of it has the head after this batch as its Ledger
+	Incident *incident.Incident // how the incident stands now, told by a KindIncident among Entries too; what is kept of it has the head after this batch as its Ledger
 	Queue    []Message          // messages to be sent, or tried again at another time; by ID. What is kept of an incident without Ledger has the head after this batch
 	Sent     []string           // ids of messages that need not be sent any more; after Queue
 	Marks    []Mark
@@ -150,7 +150,6 @@ type Repeated struct {
 
 // Intent is the body of KindIntent.
 type Intent struct {
-	ID       string `json:"id"`       // of this intent
 	Incident string `json:"incident"` // whose repair it is
 	Op       string `json:"op"`       // as the API call
 	Target   string `json:"target"`   // ARN of the trail
@@ -158,7 +157,8 @@ type Intent struct {
 
 // Call is the body of KindCall: what came of an intent.
 type Call struct {
-	Intent    string `json:"intent"`
+	Incident  string `json:"incident"` // whose repair it is
+	Op        string `json:"op"`       // as the API call
 	RequestID string `json:"request_id,omitempty"`
 	Error     string `json:"error,omitempty"`
 }
