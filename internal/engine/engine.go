@@ -18,6 +18,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/guard"
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -26,18 +27,27 @@ import (
 type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
-	Channels []notify.Notifier
+	Channels []notify.Channel
+	// Keeper keeps incidents and the messages about them; nil where there is no ledger: then what could not be told is handed
+	// back to its source.
+	Keeper *Keeper
 	// Trails lists the trails that a sweep looks at, besides those in Pinned.
 	Trails func(context.Context) ([]trail.ARN, error)
 	// Pinned are the trails of the baseline: one that was deleted is in no list any more.
 	Pinned []trail.ARN
-	Log    *slog.Logger
+	// History reads what was done in blind windows, in the trail's home Region and in Regions; nil for nothing.
+	History History
+	Regions []string
+	Log     *slog.Logger
 	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is what is read. Elsewhere a line
 	// of each is there for whoever wants details.
 	LogIncidents bool
 
-	told told
+	told   told
+	outbox outbox
 }
+
+func (e *Engine) now() time.Time { return e.Guard.Now() }
 
 // workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
 const workers = 16
@@ -55,8 +65,10 @@ type Report struct {
 // Failure is work that is to be handed in again.
 type Failure struct {
 	Err      error
-	Messages []string // ids of the SQS messages that carried the records
-	Notify   bool     // the trail is well, and somebody could not be told
+	Trail    trail.ARN // zero when it is not about one trail
+	Messages []string  // ids of the SQS messages that carried the records
+	Notify   bool      // the trail is well, and somebody could not be told
+	Kept     bool      // the incident is in the ledger: nothing is lost when the records are not handed in again
 }
 
 func (f Failure) Error() string { return f.Err.Error() }
@@ -77,6 +89,9 @@ func (r Report) Err() error {
 func (e *Engine) Handle(ctx context.Context, input []byte) Report {
 	records, bad := event.Decode(input)
 	report := e.Records(ctx, records)
+	if bad = e.quarantine(ctx, input, bad); len(bad) == 0 {
+		return report
+	}
 	report.Bad = bad
 	for _, b := range bad {
 		e.Log.ErrorContext(ctx, "input could not be decoded: it is kept by whoever sent it", "where", b.Where,
@@ -108,7 +123,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 	}
 	run.trails(ctx, order, hints)
 	for _, inc := range rejected {
-		run.incident(ctx, inc, messagesOf(records, inc))
+		run.incidents(ctx, trail.ARN{}, records, []incident.Incident{inc})
 	}
 	return run.done()
 }
@@ -117,8 +132,9 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 func (e *Engine) Sweep(ctx context.Context) Report {
 	run := e.begin()
 	if inc, alarmed := e.Guard.Alarmed(); alarmed {
-		run.incident(ctx, inc, nil)
+		run.incidents(ctx, trail.ARN{}, nil, []incident.Incident{inc})
 	}
+	run.standing(ctx)
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
@@ -141,6 +157,8 @@ type run struct {
 	// keeps no trail waiting for its repair.
 	telling sync.WaitGroup
 	turn    chan struct{}
+	// open are the incidents that are not well, by trail, at the begin of a sweep.
+	open map[trail.ARN][]incident.Incident
 }
 
 func (e *Engine) begin() *run { return &run{Engine: e, turn: make(chan struct{}, workers)} }
@@ -151,14 +169,45 @@ func (r *run) fail(f Failure) {
 	r.report.Failures = append(r.report.Failures, f)
 }
 
-// incident puts an incident into the report and tells people.
-func (r *run) incident(ctx context.Context, inc incident.Incident, messages []string) {
-	r.mu.Lock()
-	r.report.Incidents = append(r.report.Incidents, inc)
-	r.mu.Unlock()
-	if err := r.tell(ctx, inc); err != nil {
-		r.fail(Failure{Err: err, Messages: messages, Notify: true})
+// incidents keeps the incidents of one trail, puts them into the report and tells people, in the background: a channel that is
+// slow keeps no trail waiting for its repair.
+func (r *run) incidents(ctx context.Context, arn trail.ARN, records []event.Record, incidents []incident.Incident) (kept bool) {
+	if len(incidents) == 0 {
+		return true
 	}
+	var send []ledger.Message
+	if r.Keeper != nil {
+		standing, messages, err := r.Keeper.Keep(ctx, chainOf(incidents[0]), incidents)
+		if kept = err == nil; kept {
+			incidents, send = standing, messages
+			r.settle(arn, standing)
+		} else {
+			r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records)})
+			for i := range incidents {
+				incidents[i].Warning = "the record of this incident is in danger: " + err.Error()
+			}
+		}
+	}
+	r.mu.Lock()
+	r.report.Incidents = append(r.report.Incidents, incidents...)
+	r.mu.Unlock()
+	r.telling.Go(func() {
+		r.turn <- struct{}{}
+		defer func() { <-r.turn }()
+		if kept {
+			for _, inc := range incidents {
+				r.log(ctx, inc)
+			}
+			r.Send(ctx, send)
+			return
+		}
+		for _, inc := range incidents {
+			if err := r.tell(ctx, inc); err != nil {
+				r.fail(Failure{Err: err, Trail: arn, Messages: messagesOf(records, inc), Notify: true})
+			}
+		}
+	})
+	return kept
 }
 
 // done waits until everybody was told.
@@ -210,16 +259,14 @@ func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) 
 		}
 		return
 	}
+	kept := r.incidents(ctx, arn, records, incidents)
 	if err != nil {
-		r.fail(Failure{Err: err, Messages: messages(records)})
+		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})
+		return
 	}
-	r.telling.Go(func() {
-		r.turn <- struct{}{}
-		defer func() { <-r.turn }()
-		for _, inc := range incidents {
-			r.incident(ctx, inc, messagesOf(records, inc))
-		}
-	})
+	if len(records) == 0 {
+		r.resolve(ctx, arn, incidents)
+	}
 }
 
 type panicError struct{ value any }
@@ -255,8 +302,8 @@ func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
 }
 
-// messages lists the SQS messages that carried records, each once.
-func messages(records []event.Record) []string {
+// messagesIn lists the SQS messages that carried records, each once.
+func messagesIn(records []event.Record) []string {
 	var ids []string
 	for _, r := range records {
 		if id := r.Carrier.MessageID; id != "" && !slices.Contains(ids, id) {
@@ -269,7 +316,7 @@ func messages(records []event.Record) []string {
 // messagesOf lists the SQS messages that carried an incident's record.
 func messagesOf(records []event.Record, inc incident.Incident) []string {
 	if inc.Record == nil || inc.Record.EventID == "" {
-		return messages(records)
+		return messagesIn(records)
 	}
 	var own []event.Record
 	for _, r := range records {
@@ -277,5 +324,5 @@ func messagesOf(records []event.Record, inc incident.Incident) []string {
 			own = append(own, r)
 		}
 	}
-	return messages(own)
+	return messagesIn(own)
 }

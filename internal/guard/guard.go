@@ -48,6 +48,8 @@ type Guard struct {
 	Baseline func(trail.ARN) (trail.Baseline, bool)
 	// Journal remembers the calls that were made; nil for nothing.
 	Journal Journal
+	// StartFirst makes a StartLogging while its intent is being written, not afterwards: it can only restore.
+	StartFirst bool
 	// Brake bounds the rate of repairs of one trail; nil for no bound.
 	Brake *Brake
 }

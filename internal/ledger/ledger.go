@@ -6,8 +6,11 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -64,7 +67,6 @@ type Message struct {
 	ID       string            `json:"id"`      // the same over retries and restarts, so that receivers can drop repetitions
 	Channel  string            `json:"channel"` // name of the channel
 	Incident incident.Incident `json:"incident"`
-	Event    json.RawMessage   `json:"event,omitempty"` // the event as it came, where the channel sends it on
 	Created  time.Time         `json:"created"`
 	Due      time.Time         `json:"due"`             // not before
 	Tries    int               `json:"tries,omitempty"` // how often it was tried in vain
@@ -146,6 +148,22 @@ type Repeated struct {
 	Incident   string               `json:"incident"`
 	Count      int                  `json:"count"`
 	Tamperings []incident.Tampering `json:"tamperings"`
+	SHA256     string               `json:"sha256"` // Sum of the incident as it stands now
+}
+
+// Sum is the SHA-256, in hex, of an incident's canonical JSON without its Ledger: what a chain tells of it.
+func Sum(inc incident.Incident) (string, error) {
+	inc.Ledger = nil
+	raw, err := json.Marshal(inc)
+	if err != nil {
+		return "", fmt.Errorf("sum incident: %w", err)
+	}
+	body, err := Canonical(raw)
+	if err != nil {
+		return "", fmt.Errorf("sum incident: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Intent is the body of KindIntent.
@@ -175,7 +193,8 @@ type Delivery struct {
 
 // Quarantine is the body of KindQuarantine.
 type Quarantine struct {
-	SHA256    string `json:"sha256"` // of the input, which is kept under it
+	Input     string `json:"input"`  // SHA-256 of the whole input, which is kept under it
+	SHA256    string `json:"sha256"` // of the piece that is wrong
 	Size      int    `json:"size"`
 	Where     string `json:"where"`   // where in the carrier it stood
 	Why       string `json:"why"`     // why it could not be decoded

@@ -1,9 +1,10 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,10 +63,10 @@ type told map[string]place
 
 type place struct {
 	chain    string
-	seq      int64
-	sum      [sha256.Size]byte // of the body
-	repeated bool              // and a KindTampering entry came after it, the latest with this count
-	count    int
+	seq      int64             // of its latest KindIncident entry
+	sum      [sha256.Size]byte // of the incident's canonical JSON, without Ledger
+	repeated bool              // and a KindTampering entry came after it
+	count    int               // as that says
 }
 
 func (t told) see(e Entry) {
@@ -84,9 +85,15 @@ func (t told) see(e Entry) {
 		}
 		if p, ok := t[by.Incident]; ok && p.chain == e.Chain {
 			p.repeated, p.count = true, by.Count
+			copy(p.sum[:], unhex(by.Standing))
 			t[by.Incident] = p
 		}
 	}
+}
+
+func unhex(s string) []byte {
+	b, _ := hex.DecodeString(s)
+	return b
 }
 
 // compare holds the incidents that are listed against what the chains told. What was written or removed meanwhile is no fault.
@@ -175,32 +182,31 @@ func (p place) removed(ctx context.Context, s Store, id string) (bool, error) {
 
 // tells compares without a second look at the entry.
 func (p place) tells(inc incident.Incident) bool {
-	if p.repeated {
-		return false
-	}
-	inc.Ledger = nil
-	raw, err := json.Marshal(inc)
-	if err != nil {
-		return false
-	}
-	body, err := Canonical(raw)
-	return err == nil && sha256.Sum256(body) == p.sum
+	sum, err := standing(inc)
+	return err == nil && sum == p.sum
 }
 
-// same compares after both went through the same version of the incident's shape. What repetitions changed is their count
-// and the tamperings, of which the incident keeps not all.
+// same is the second look, at the body of the entry: it was perhaps written by a program whose incidents have another shape.
 func (p place) same(body json.RawMessage, inc incident.Incident) bool {
 	var of incident.Incident
 	if json.Unmarshal(body, &of) != nil {
 		return false
 	}
-	of.Ledger, inc.Ledger = nil, nil
-	if p.repeated {
-		of.Count, of.Tamperings, inc.Tamperings = p.count, nil, nil
+	sum, err := standing(of)
+	switch {
+	case err != nil:
+		return false
+	case !p.repeated:
+		return p.with(sum).tells(inc)
+	case sum == sha256.Sum256(body):
+		return false // the shape is the same: the incident is not
 	}
-	a, err1 := json.Marshal(of)
-	b, err2 := json.Marshal(inc)
-	return err1 == nil && err2 == nil && bytes.Equal(a, b)
+	return inc.ID == of.ID && inc.Trail == of.Trail && inc.OpenedAt.Equal(of.OpenedAt) && inc.Count == p.count
+}
+
+func (p place) with(sum [sha256.Size]byte) place {
+	p.sum = sum
+	return p
 }
 
 func entryAt(ctx context.Context, r Reader, chain string, seq int64) (at Entry, found bool, err error) {
