@@ -165,12 +165,11 @@ func (s *standing) join(next incident.Incident) {
 // batch is what is written about an incident.
 func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Time) ledger.Batch {
 	s.Ledger = nil // the store sets the head that this batch makes
-	sum, err := ledger.Sum(s.Incident)
 	b := ledger.Batch{Chain: chain, After: &head.Seq, Incident: &s.Incident}
-	if s.grave || err != nil {
+	if s.grave {
 		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindIncident, Body: s.Incident}}
 	} else {
-		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added, SHA256: sum}}}
+		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}}}
 	}
 	if !s.Lasting() && s.fresh && !k.Separate {
 		b.Marks = append(b.Marks, ledger.Mark{Key: "case/" + s.Trail.ARN, Value: s.ID})

@@ -6,11 +6,8 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -148,22 +145,7 @@ type Repeated struct {
 	Incident   string               `json:"incident"`
 	Count      int                  `json:"count"`
 	Tamperings []incident.Tampering `json:"tamperings"`
-	SHA256     string               `json:"sha256"` // Sum of the incident as it stands now
-}
-
-// Sum is the SHA-256, in hex, of an incident's canonical JSON without its Ledger: what a chain tells of it.
-func Sum(inc incident.Incident) (string, error) {
-	inc.Ledger = nil
-	raw, err := json.Marshal(inc)
-	if err != nil {
-		return "", fmt.Errorf("sum incident: %w", err)
-	}
-	body, err := Canonical(raw)
-	if err != nil {
-		return "", fmt.Errorf("sum incident: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:]), nil
+	Standing   string               `json:"standing"` // SHA-256 (hex) of the canonical JSON of the incident as it stands now, without Ledger; the store sets it
 }
 
 // Intent is the body of KindIntent.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,10 +62,10 @@ type told map[string]place
 
 type place struct {
 	chain    string
-	seq      int64             // of its latest KindIncident entry
-	sum      [sha256.Size]byte // of the incident's canonical JSON, without Ledger
-	repeated bool              // and a KindTampering entry came after it
-	count    int               // as that says
+	seq      int64  // of its latest KindIncident entry
+	sum      string // Sum of the incident, as the chain tells
+	repeated bool   // and a KindTampering entry came after it
+	count    int    // as that says
 }
 
 func (t told) see(e Entry) {
@@ -76,7 +75,7 @@ func (t told) see(e Entry) {
 			ID string `json:"id"`
 		}
 		if json.Unmarshal(e.Body, &inc) == nil {
-			t[inc.ID] = place{chain: e.Chain, seq: e.Seq, sum: sha256.Sum256(e.Body)}
+			t[inc.ID] = place{chain: e.Chain, seq: e.Seq, sum: hexSum(e.Body)}
 		}
 	case KindTampering:
 		var by Repeated
@@ -84,16 +83,15 @@ func (t told) see(e Entry) {
 			return
 		}
 		if p, ok := t[by.Incident]; ok && p.chain == e.Chain {
-			p.repeated, p.count = true, by.Count
-			copy(p.sum[:], unhex(by.Standing))
+			p.repeated, p.count, p.sum = true, by.Count, by.SHA256
 			t[by.Incident] = p
 		}
 	}
 }
 
-func unhex(s string) []byte {
-	b, _ := hex.DecodeString(s)
-	return b
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // compare holds the incidents that are listed against what the chains told. What was written or removed meanwhile is no fault.
@@ -182,7 +180,7 @@ func (p place) removed(ctx context.Context, s Store, id string) (bool, error) {
 
 // tells compares without a second look at the entry.
 func (p place) tells(inc incident.Incident) bool {
-	sum, err := standing(inc)
+	sum, err := Sum(inc)
 	return err == nil && sum == p.sum
 }
 
@@ -192,21 +190,16 @@ func (p place) same(body json.RawMessage, inc incident.Incident) bool {
 	if json.Unmarshal(body, &of) != nil {
 		return false
 	}
-	sum, err := standing(of)
+	sum, err := Sum(of)
 	switch {
 	case err != nil:
 		return false
 	case !p.repeated:
-		return p.with(sum).tells(inc)
-	case sum == sha256.Sum256(body):
+		return place{sum: sum}.tells(inc)
+	case sum == hexSum(body):
 		return false // the shape is the same: the incident is not
 	}
 	return inc.ID == of.ID && inc.Trail == of.Trail && inc.OpenedAt.Equal(of.OpenedAt) && inc.Count == p.count
-}
-
-func (p place) with(sum [sha256.Size]byte) place {
-	p.sum = sum
-	return p
 }
 
 func entryAt(ctx context.Context, r Reader, chain string, seq int64) (at Entry, found bool, err error) {
