@@ -43,6 +43,13 @@ func (b Batch) Place(head Head) (Placed, error) {
 	head.Chain = b.Chain
 	p := Placed{}
 	for _, d := range b.Entries {
+		if r, ok := d.Body.(Repeated); ok && b.Incident != nil {
+			var err error
+			if r.Standing, err = sumOf(*b.Incident); err != nil {
+				return Placed{}, fmt.Errorf("write to ledger: %w", err)
+			}
+			d.Body = r
+		}
 		e, err := Link(head, d)
 		if err != nil {
 			return Placed{}, fmt.Errorf("write to ledger: %w", err)
@@ -75,6 +82,22 @@ func (b Batch) Place(head Head) (Placed, error) {
 		}
 	}
 	return p, nil
+}
+
+// sumOf is what a chain tells of an incident: the SHA-256 of its canonical JSON, without its place in the ledger.
+func sumOf(inc incident.Incident) (string, error) {
+	inc.Ledger = nil
+	raw, err := json.Marshal(inc)
+	if err != nil {
+		return "", err
+	}
+	body, err := Canonical(raw)
+	return hexSum(body), err
+}
+
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // message is Message without its methods.
@@ -152,7 +175,7 @@ func Quarantined(e Entry) string {
 
 // CheckBlob holds data against the SHA-256 under which it was kept.
 func CheckBlob(name string, data []byte) error {
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != name {
+	if hexSum(data) != name {
 		return fmt.Errorf("read from ledger: the data kept under %.12s… is not what was kept: it was altered", name)
 	}
 	return nil

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +61,7 @@ type told map[string]place
 type place struct {
 	chain    string
 	seq      int64  // of its latest KindIncident entry
-	sum      string // Sum of the incident, as the chain tells
+	sum      string // of the incident, as the chain tells
 	repeated bool   // and a KindTampering entry came after it
 	count    int    // as that says
 }
@@ -83,15 +81,10 @@ func (t told) see(e Entry) {
 			return
 		}
 		if p, ok := t[by.Incident]; ok && p.chain == e.Chain {
-			p.repeated, p.count, p.sum = true, by.Count, by.SHA256
+			p.repeated, p.count, p.sum = true, by.Count, by.Standing
 			t[by.Incident] = p
 		}
 	}
-}
-
-func hexSum(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // compare holds the incidents that are listed against what the chains told. What was written or removed meanwhile is no fault.
@@ -180,7 +173,7 @@ func (p place) removed(ctx context.Context, s Store, id string) (bool, error) {
 
 // tells compares without a second look at the entry.
 func (p place) tells(inc incident.Incident) bool {
-	sum, err := Sum(inc)
+	sum, err := sumOf(inc)
 	return err == nil && sum == p.sum
 }
 
@@ -190,7 +183,7 @@ func (p place) same(body json.RawMessage, inc incident.Incident) bool {
 	if json.Unmarshal(body, &of) != nil {
 		return false
 	}
-	sum, err := Sum(of)
+	sum, err := sumOf(of)
 	switch {
 	case err != nil:
 		return false
