@@ -136,7 +136,11 @@ func TestDenialsAreTheTable(t *testing.T) {
 		t.Fatal("there is no policy trailwarden-watch")
 	}
 	for _, s := range watch.Statements() {
-		if s.Effect == "Deny" {
+		if s.Effect == "Deny" && s.Sid == "NeverForget" {
+			if diff := cmp.Diff(map[string]any{"ForAnyValue:StringLike": map[string]any{"dynamodb:LeadingKeys": []any{"entries/*", "incident/*", "heads", "blob*"}}}, s.Condition); diff != "" {
+				t.Errorf("what is never deleted from the ledger (-want +got)\n%s", diff)
+			}
+		} else if s.Effect == "Deny" {
 			if !slices.Equal(s.Resource, []string{"*"}) || s.Condition != nil {
 				t.Errorf("%s does not deny on everything", s.Sid)
 			}
