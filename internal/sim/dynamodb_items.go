@@ -49,6 +49,9 @@ func (i item) size() int {
 	n := 0
 	for name, a := range i {
 		n += len(name) + len(a.text)
+		if a.kind == "B" {
+			n -= len(a.text) / 4 // it is base64
+		}
 	}
 	return n
 }
