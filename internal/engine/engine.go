@@ -43,14 +43,25 @@ type Engine struct {
 	// of each is there for whoever wants details.
 	LogIncidents bool
 
+	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work that of the hints.
+	Workers int
+	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
+	// can be had within a moment. Empty where no other process has the ledger.
+	Owner string
+
 	told   told
 	outbox outbox
+	claims claims
 }
 
 func (e *Engine) now() time.Time { return e.Guard.Now() }
 
-// workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
-const workers = 16
+const (
+	// workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
+	workers = 64
+	// inOnePlace is how many of them are of one account and Region: one that hangs keeps no other waiting.
+	inOnePlace = 8
+)
 
 // Report is what came of some input.
 type Report struct {
@@ -161,7 +172,9 @@ type run struct {
 	open map[trail.ARN][]incident.Incident
 }
 
-func (e *Engine) begin() *run { return &run{Engine: e, turn: make(chan struct{}, workers)} }
+func (e *Engine) begin() *run {
+	return &run{Engine: e, turn: make(chan struct{}, cmp.Or(e.Workers, workers))}
+}
 
 func (r *run) fail(f Failure) {
 	r.mu.Lock()
@@ -219,54 +232,77 @@ func (r *run) done() Report {
 	return r.report
 }
 
-// trails works on trails, several at a time, in the queue's order.
+// place is whose quota a call counts against, and what may hang as a whole.
+type place struct{ account, region string }
+
+// trails works on trails, several at a time, each place by itself.
 func (r *run) trails(ctx context.Context, trails []trail.ARN, hints map[trail.ARN][]event.Record) {
-	var queue guard.Queue[trail.ARN]
-	for _, a := range trails {
-		queue.Add(a, r.Guard.Now())
+	if r.Workers == 1 {
+		for _, a := range trails {
+			_ = r.trail(ctx, a, hints[a]) // it is in the report
+		}
+		return
 	}
-	var mu sync.Mutex // guards queue
+	places := make(map[place]chan trail.ARN)
+	var order []place
+	for _, a := range trails {
+		at := place{a.Account, a.Region}
+		if places[at] == nil {
+			places[at] = make(chan trail.ARN, len(trails))
+			order = append(order, at)
+		}
+		places[at] <- a
+	}
+	turn := make(chan struct{}, cmp.Or(r.Workers, workers))
 	var wg sync.WaitGroup
-	for range min(workers, len(trails)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				arn, ok := queue.Next(r.Guard.Now())
-				mu.Unlock()
-				if !ok {
-					return
+	for _, at := range order {
+		waiting := places[at]
+		close(waiting)
+		for range min(inOnePlace, len(waiting)) {
+			wg.Go(func() {
+				for arn := range waiting {
+					turn <- struct{}{}
+					_ = r.trail(ctx, arn, hints[arn])
+					<-turn
 				}
-				r.trail(ctx, arn, hints[arn])
-				mu.Lock()
-				// What failed is handed back to its source, which hands it in again.
-				queue.Done(arn, nil, r.Guard.Now())
-				mu.Unlock()
-			}
-		})
+			})
+		}
 	}
 	wg.Wait()
 }
 
-// trail repairs one trail, then tells people.
-func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) {
+// trail repairs one trail, keeps what came of it and tells people. Another piece of work may be at the trail: then its
+// records are kept, and the trail is looked at again when that is through.
+func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) error {
+	if !r.claims.take(arn) {
+		return r.follow(ctx, arn, records)
+	}
+	defer func() { r.claims.leave(arn, r.now()) }()
+	defer r.lease(ctx, arn, records)()
+	return r.work(ctx, arn, records)
+}
+
+func (r *run) work(ctx context.Context, arn trail.ARN, records []event.Record) error {
 	repairing, cancel := beforeDeadline(ctx)
 	defer cancel()
 	incidents, err := r.reconcile(repairing, arn, records)
 	if _, panicked := errors.AsType[*panicError](err); panicked && len(records) > 1 {
 		// One record that brings the program down must not cost its neighbours.
+		var errs []error
 		for _, record := range records {
-			r.trail(ctx, arn, []event.Record{record})
+			errs = append(errs, r.work(ctx, arn, []event.Record{record}))
 		}
-		return
+		return errors.Join(errs...)
 	}
 	kept := r.incidents(ctx, arn, records, incidents)
 	if err != nil {
 		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})
-		return
+		return err
 	}
 	if len(records) == 0 {
 		r.resolve(ctx, arn, incidents)
 	}
+	return nil
 }
 
 type panicError struct{ value any }
