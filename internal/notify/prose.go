@@ -254,9 +254,9 @@ func (w *writer) steps() {
 	}
 }
 
-// copyable says whether a command line can be shown just as it is.
+// copyable says whether a command line can be shown just as it is. None of ours has a URL in it.
 func copyable(command string) bool {
-	return len(command) <= 600 && escape(mask(command), 700, "") == command
+	return len(command) <= 600 && !strings.Contains(command, "://") && escape(mask(command), 700, "") == command
 }
 
 // stop ends a sentence.
