@@ -11,6 +11,7 @@ package config
 type Config struct {
 	Version   int // version of the file's shape
 	SNS       SNS
+	Notify    Notify
 	Compat    string   // "" or "2017"
 	Observe   bool     // no call that changes anything
 	Baseline  string   // file; "" means the one in the working directory, where there is one
@@ -60,7 +61,7 @@ type Layer struct {
 // Value is one key, set.
 type Value struct {
 	Key    Key
-	Data   any // string, bool, int or []string, as the key's Kind says
+	Data   any // string, bool, int, []string or secret.Ref, as the key's Kind says
 	Origin Origin
 }
 

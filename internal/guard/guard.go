@@ -48,6 +48,8 @@ type Guard struct {
 	Baseline func(trail.ARN) (trail.Baseline, bool)
 	// Journal remembers the calls that were made; nil for nothing.
 	Journal Journal
+	// StartFirst makes a StartLogging while its intent is being written, not afterwards: it can only restore.
+	StartFirst bool
 	// Brake bounds the rate of repairs of one trail; nil for no bound.
 	Brake *Brake
 }
@@ -134,6 +136,23 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		incidents[i].NextSteps = incident.Steps(incidents[i])
 	}
 	return incidents, err
+}
+
+// Told makes the incidents of records without a look at the trail: somebody else is at it.
+func (g *Guard) Told(a trail.ARN, records []event.Record) (incidents []incident.Incident) {
+	for _, r := range unique(records) {
+		findings := g.findings(a, r)
+		if len(findings) == 0 {
+			continue
+		}
+		inc := incident.FromRecord(findings, r, incident.RefOf(a), g.Now())
+		if id, ok := g.journal().Recent(r.RequestID); ok && repairs(r) {
+			confirm(&inc, id)
+		}
+		inc.NextSteps = incident.Steps(inc)
+		incidents = append(incidents, inc)
+	}
+	return incidents
 }
 
 // findings says what a record means for a trail, by what the trail is pinned to be.

@@ -107,8 +107,14 @@ func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 		return fmt.Errorf("repair trail: %w", err)
 	}
 	journal, call := w.guard.journal(), Intent{Incident: w.id, Op: action.Op, Target: w.arn, At: w.guard.Now()}
-	w.endangered(journal.Intend(ctx, call))
+	written := make(chan error, 1)
+	if w.guard.StartFirst && action.Op == trail.StartLogging {
+		go func() { written <- journal.Intend(ctx, call) }()
+	} else {
+		written <- journal.Intend(ctx, call)
+	}
 	requestID, err := w.guard.Cloud.Do(ctx, action, w.id)
+	w.endangered(<-written)
 	w.endangered(journal.Called(ctx, call, requestID, err))
 	now := w.guard.Now().UTC()
 	done.At, done.RequestID = &now, requestID

@@ -5,7 +5,6 @@ package s3store
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +29,14 @@ type Store struct {
 	Config aws.Config
 
 	mu      sync.Mutex
-	buckets map[string]*s3.Client
+	buckets map[string]*bucket
+}
+
+// bucket is one in its Region.
+type bucket struct {
+	name   string
+	client *s3.Client
+	quick  *quick // nil when only the SDK can ask
 }
 
 // Open uses the whole AWS credential chain. What S3 answers with "slow down" is asked again, more slowly.
@@ -44,22 +50,22 @@ func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error)
 		cfg.Region = "us-east-1"
 	}
 	cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts = 6 }) }
-	roots := cloud.Roots()
-	// No limit for a whole answer: a log file may be large and the line slow.
-	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-		t.MaxIdleConnsPerHost = connections
-		t.ResponseHeaderTimeout = 30 * time.Second
-	})
-	return &Store{Config: cfg, buckets: map[string]*s3.Client{}}, nil
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		// No limit for a whole answer: a log file may be large and the line slow.
+		cfg.HTTPClient = client.WithTimeout(0).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, connections
+			t.ResponseHeaderTimeout = 30 * time.Second
+		})
+	}
+	return &Store{Config: cfg, buckets: map[string]*bucket{}}, nil
 }
 
-// in is the client of a bucket.
-func (s *Store) in(ctx context.Context, bucket string) *s3.Client {
+// in is a bucket, in its Region.
+func (s *Store) in(ctx context.Context, name string) *bucket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.buckets[bucket]; c != nil {
-		return c
+	if b := s.buckets[name]; b != nil {
+		return b
 	}
 	options := func(o *s3.Options) {
 		o.UsePathStyle = s.Config.BaseEndpoint != nil
@@ -67,7 +73,7 @@ func (s *Store) in(ctx context.Context, bucket string) *s3.Client {
 	}
 	c := s3.NewFromConfig(s.Config, options)
 	// Who may not ask where the bucket is goes on with the Region that was configured.
-	if where, err := c.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &bucket}); err == nil {
+	if where, err := c.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &name}); err == nil {
 		cfg := s.Config.Copy()
 		cfg.Region = string(where.LocationConstraint)
 		switch cfg.Region {
@@ -78,13 +84,14 @@ func (s *Store) in(ctx context.Context, bucket string) *s3.Client {
 		}
 		c = s3.NewFromConfig(cfg, options)
 	}
-	s.buckets[bucket] = c
-	return c
+	b := &bucket{name: name, client: c, quick: newQuick(ctx, c, name)}
+	s.buckets[name] = b
+	return b
 }
 
 // List implements archive.Store.
 func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(archive.Object) error) error {
-	pages := s3.NewListObjectsV2Paginator(s.in(ctx, bucket), &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(s.in(ctx, bucket).client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -99,29 +106,13 @@ func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(arch
 	return nil
 }
 
-// Read implements archive.Store.
-func (s *Store) Read(ctx context.Context, bucket, key string) (archive.Content, error) {
-	out, err := s.in(ctx, bucket).GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-	if err != nil {
-		return archive.Content{}, failed("read", bucket, key, err)
-	}
-	c := archive.Content{ReadCloser: out.Body, Size: -1, Metadata: map[string]string{}}
-	if out.ContentLength != nil {
-		c.Size = *out.ContentLength
-	}
-	for name, value := range out.Metadata {
-		c.Metadata[strings.ToLower(name)] = value
-	}
-	return c, nil
-}
-
 // ReadRange implements archive.Ranges.
 func (s *Store) ReadRange(ctx context.Context, bucket, key, etag string, from, to int64) (archive.Range, error) {
 	in := &s3.GetObjectInput{Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, to-1))}
 	if etag != "" {
 		in.IfMatch = &etag
 	}
-	out, err := s.in(ctx, bucket).GetObject(ctx, in)
+	out, err := s.in(ctx, bucket).client.GetObject(ctx, in)
 	if err != nil {
 		return archive.Range{}, failed("read", bucket, key, err)
 	}
@@ -135,7 +126,7 @@ func (s *Store) ReadRange(ctx context.Context, bucket, key, etag string, from, t
 
 // Write makes an object, or replaces it.
 func (s *Store) Write(ctx context.Context, bucket, key, contentType string, data []byte) error {
-	if _, err := s.in(ctx, bucket).PutObject(ctx, &s3.PutObjectInput{
+	if _, err := s.in(ctx, bucket).client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &bucket, Key: &key, ContentType: &contentType, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
 	}); err != nil {
 		return failed("write", bucket, key, err)

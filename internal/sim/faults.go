@@ -13,13 +13,14 @@ import (
 type Fault struct {
 	Service, Op, Region, Account, Principal string // Principal is an ARN; Service as in the SigV4 scope
 
-	Code    string        // the answer is this error
-	Message string        // its text
-	Status  int           // its HTTP status, default by Code
-	Hang    bool          // no answer until the caller gives up
-	Body    []byte        // an answer that is not what the protocol says
-	Delay   time.Duration // before anything happens
-	After   bool          // Code or Hang come after the effect took place: the caller cannot know
+	Code    string         // the answer is this error
+	Message string         // its text
+	Status  int            // its HTTP status, default by Code
+	Members map[string]any // JSON: further members of the error
+	Hang    bool           // no answer until the caller gives up
+	Body    []byte         // an answer that is not what the protocol says
+	Delay   time.Duration  // before anything happens
+	After   bool           // Code or Hang come after the effect took place: the caller cannot know
 
 	Times int       // how often, 0: always
 	Until time.Time // not after this moment, zero: for ever
@@ -111,7 +112,7 @@ func (f *Fault) matches(c *call) bool {
 
 func (f *Fault) error() *apiError {
 	e := fail(f.Code, "%s", cmp.Or(f.Message, defaultMessage(f.Code)))
-	e.http = f.Status
+	e.http, e.members = f.Status, f.Members
 	if e.http == 0 {
 		switch f.Code {
 		case "InternalFailure", "InternalError", "InternalServerError":

@@ -19,6 +19,7 @@ func newServices(w *World) []*service {
 		newSNS(w),
 		newKMS(w),
 		newEventBridge(w),
+		newDynamoDB(w),
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package sim is a simulated AWS: accounts, Regions, CloudTrail trails, S3 buckets, STS, SNS, SQS and EventBridge, with the
+// Package sim is a simulated AWS: accounts, Regions, CloudTrail trails, S3 buckets, STS, SNS, SQS, EventBridge and DynamoDB, with the
 // semantics and error codes of the real services as far as guarding trails needs them, on the real wire protocols.
 //
 // A World is an http.Handler, so the real SDK, the AWS CLI and Terraform can talk to it; World.Transport serves the same
