@@ -62,27 +62,24 @@ func (w *World) denies(principal, action string) bool {
 
 func (w *World) denied(c *call) error {
 	action := c.service.name + ":" + c.op.name
-	for _, d := range w.denials {
-		if !matchGlob(d.principal, c.caller.arn) || !matchGlob(d.action, action) {
-			continue
-		}
-		on := ""
-		if c.service.resource != nil {
-			if arn := c.service.resource(c); arn != "" {
-				on = " on resource: " + arn
-			}
-		}
-		e := fail("AccessDeniedException", "User: %s is not authorized to perform: %s%s because no identity-based policy allows the %[2]s action", c.caller.arn, action, on)
-		e.inRecord, e.hideRequest = "AccessDenied", true
-		switch c.service.protocol {
-		case query:
-			e.code, e.http = cmp.Or(c.service.denial, "AccessDenied"), http.StatusForbidden
-		case rest:
-			e.code, e.http, e.hideRequest = "AccessDenied", http.StatusForbidden, false
-		}
-		return e
+	if !w.denies(c.caller.arn, action) && w.permitted(c) {
+		return nil
 	}
-	return nil
+	on := ""
+	if c.service.resource != nil {
+		if arn := c.service.resource(c); arn != "" {
+			on = " on resource: " + arn
+		}
+	}
+	e := fail("AccessDeniedException", "User: %s is not authorized to perform: %s%s because no identity-based policy allows the %[2]s action", c.caller.arn, action, on)
+	e.inRecord, e.hideRequest = "AccessDenied", true
+	switch c.service.protocol {
+	case query:
+		e.code, e.http = cmp.Or(c.service.denial, "AccessDenied"), http.StatusForbidden
+	case rest:
+		e.code, e.http, e.hideRequest = "AccessDenied", http.StatusForbidden, false
+	}
+	return e
 }
 
 // faultFor takes the first fault that fits the call.
