@@ -565,6 +565,22 @@ func TestPruneBesideWriter(t *testing.T) {
 		if _, found, _, err := writer.Latest(ctx, chain); !found || err != nil {
 			t.Errorf("a write at call %d: latest %v, %v", moment, found, err)
 		}
+		// What was removed was said before the incident came back, or its first entry, number 4, is there.
+		back := int64(0)
+		if err := writer.Entries(ctx, chain, 1, func(e ledger.Entry) error {
+			var p ledger.Pruned
+			switch {
+			case e.Kind == ledger.KindIncident && e.Time.Equal(again.Entries[0].Time):
+				back = e.Seq
+			case e.Kind == ledger.KindPruned && back > 0:
+				if err := json.Unmarshal(e.Body, &p); err != nil || p.Upto >= 4 {
+					t.Errorf("a write at call %d: entries up to %d were removed, %v", moment, p.Upto, err)
+				}
+			}
+			return nil
+		}); err != nil || back == 0 {
+			t.Errorf("a write at call %d: entry %d, %v", moment, back, err)
+		}
 	}
 }
 
