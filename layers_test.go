@@ -39,6 +39,7 @@ var layers = []layer{
 	{level: 2, name: "source", may: []string{"event", "logfile"}, aws: true},
 	{level: 2, name: "ledger", may: []string{"incident"}, aws: true},
 	{level: 2, name: "notify", may: []string{"incident", "secret"}, aws: true},
+	{level: 2, name: "selfwatch", may: []string{"incident"}, aws: true},
 	{level: 2, name: "archive", may: []string{"event", "incident", "logfile"}},
 	{level: 2, name: "sim"},                           // a model of AWS of its own, and no view of ours
 	{level: 3, name: "s3store", may: []string{"cloud", "archive"}, aws: true},
@@ -46,10 +47,11 @@ var layers = []layer{
 	{level: 3, name: "drill", may: below, aws: true},
 	{level: 3, name: "deploy", may: below, aws: true},
 	{level: 3, name: "console", may: below},
+	{level: 4, name: "daemon", may: append([]string{"engine"}, below...)},
 }
 
 // below is all of levels 0 to 2.
-var below = []string{"event", "trail", "secret", "incident", "logfile", "config", "baseline", "guard", "cloud", "source", "ledger", "notify", "archive", "sim"}
+var below = []string{"event", "trail", "secret", "incident", "logfile", "config", "baseline", "guard", "cloud", "source", "ledger", "notify", "selfwatch", "archive", "sim"}
 
 // unwanted is what the Lambda function's binary must not carry: templates and net/rpc switch off the
 // linker's removal of unused code (and with it the proof that no Stop or Delete call is there), the
@@ -121,7 +123,7 @@ func (l layer) forbids(imported string) string {
 		return l.name + " stands on the standard library"
 	}
 	if strings.HasPrefix(imported, "github.com/aws/") && !l.aws {
-		return "only cloud, source, ledger, notify, deploy, drill and wiring speak to AWS"
+		return "only cloud, source, ledger, notify, selfwatch, deploy, drill and wiring speak to AWS"
 	}
 	return ""
 }

@@ -49,9 +49,10 @@ type Engine struct {
 	// can be had within a moment. Empty where no other process has the ledger.
 	Owner string
 
-	told   told
-	outbox outbox
-	claims claims
+	told    told
+	outbox  outbox
+	claims  claims
+	anchors anchors
 }
 
 func (e *Engine) now() time.Time { return e.Guard.Now() }

@@ -68,7 +68,7 @@ func (k *keptAccount) restart(t *testing.T) {
 	k.store = &memory.Store{Disk: k.disk}
 	k.engine = k.pin(t)
 	k.engine.Channels = []notify.Channel{{Name: "mail", Notifier: k.mail}, {Name: "second", Notifier: k.second}}
-	k.engine.keep(Options{Ledger: k.store, Now: time.Now})
+	k.engine.keep(Options{Ledger: k.store, Now: k.world.Now})
 	if err := k.engine.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,6 @@ const (
 type outbox struct {
 	mu       sync.Mutex
 	channels map[string]*health
-	started  bool // the ledger was looked through for messages of earlier processes
 }
 
 // health is how a channel is.
@@ -249,9 +248,11 @@ func channelIncident(name string, since, now time.Time) incident.Incident {
 	return inc
 }
 
-// announce records an incident of trailwarden itself; its messages are sent by the next flush.
-func (e *Engine) announce(ctx context.Context, inc incident.Incident) {
-	if _, _, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc}); err != nil {
+// announce records an incident of trailwarden itself, and leaves telling of it to the next flush.
+func (e *Engine) announce(ctx context.Context, inc incident.Incident) []ledger.Message {
+	_, messages, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc})
+	if err != nil {
 		e.Log.ErrorContext(ctx, "the ledger could not be written", "incident_id", inc.ID, "reason", inc.Reason, "error", err.Error())
 	}
+	return messages
 }

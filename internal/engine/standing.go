@@ -106,6 +106,6 @@ func (e *Engine) quarantine(ctx context.Context, input []byte, bad []event.Bad) 
 	inc.Trail, inc.Outcome = incident.TrailRef{}, incident.Noted
 	inc.Reason = fmt.Sprintf("%s; SHA-256 %s, %d bytes", first.Error(), first.SHA256, first.Size)
 	inc.NextSteps = []incident.Step{{Text: "Look at what was received, and find out who sent it.", Command: "trailwarden incidents show --quarantine " + first.SHA256}}
-	e.announce(ctx, inc)
+	e.Send(ctx, e.announce(ctx, inc))
 	return nil
 }

@@ -64,6 +64,8 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 		return false
 	case !inc.Well():
 		return true
+	case inc.Outcome == Noted && inc.Severity.Rank() <= Low.Rank() && next.Severity.Rank() > Medium.Rank():
+		return false // an incident does not begin with what was harmless
 	}
 	return inc.Acknowledged == nil && now.Sub(inc.latest()) <= stretch
 }
@@ -213,6 +215,7 @@ func (inc *Incident) find(next Incident) (added bool) {
 	if next.Severity.Rank() > inc.Severity.Rank() {
 		inc.Severity = next.Severity
 	}
+	slices.SortStableFunc(inc.Findings, func(a, b Finding) int { return b.Severity.Rank() - a.Severity.Rank() }) // the first is what it is called
 	return added
 }
 

@@ -92,3 +92,22 @@ func pieces(word string) []string {
 	}
 	return out
 }
+
+// Lines is the section without its title as single lines, for channels that know no other layout.
+func (s Section) Lines() []string {
+	out := []string{}
+	for _, b := range s.Blocks {
+		switch b.Kind {
+		case Field, Link:
+			out = append(out, b.Label+": "+b.Text+b.URL)
+		case Item:
+			out = append(out, b.Label+" "+b.Text)
+			if b.Command != "" {
+				out = append(out, b.Command)
+			}
+		default:
+			out = append(out, b.Text)
+		}
+	}
+	return out
+}

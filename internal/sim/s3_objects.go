@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// object is a small S3 object, without versions.
+// object is a small S3 object, or one version of it in a bucket with Object Lock.
 type object struct {
 	content     []byte
 	contentType string
 	etag        string
 	modified    time.Time
+	versioning
 }
 
 func (b *buckets) putObject(c *call, x *bucket, key string) (any, error) {
@@ -29,17 +30,26 @@ func (b *buckets) putObject(c *call, x *bucket, key string) (any, error) {
 			return nil, fail("PreconditionFailed", "At least one of the pre-conditions you specified did not hold").status(http.StatusPreconditionFailed)
 		}
 	}
+	header := map[string]string{"ETag": o.etag}
+	if err := x.lockObject(c, &o); err != nil {
+		return nil, err
+	}
+	if x.lock {
+		x.versions[key] = append(x.versions[key], o)
+		header["X-Amz-Version-Id"] = o.id
+	}
 	x.objects[key] = o
-	return answer{status: http.StatusOK, header: map[string]string{"ETag": o.etag}}, nil
+	return answer{status: http.StatusOK, header: header}, nil
 }
 
 // getObject also serves HeadObject: the body of its answer is not sent.
 func (b *buckets) getObject(c *call, x *bucket, key string) (any, error) {
-	o, ok := x.objects[key]
-	if !ok {
-		return nil, fail("NoSuchKey", "The specified key does not exist.").status(http.StatusNotFound)
+	o, err := x.version(key, c.request.URL.Query().Get("versionId"))
+	if err != nil {
+		return nil, err
 	}
 	header := map[string]string{"ETag": o.etag, "Content-Type": o.contentType, "Last-Modified": o.modified.Format(http.TimeFormat), "Accept-Ranges": "bytes"}
+	maps.Copy(header, o.headers())
 	if tag := c.request.Header.Get("If-Match"); tag != "" && tag != o.etag {
 		return nil, fail("PreconditionFailed", "At least one of the pre-conditions you specified did not hold").status(http.StatusPreconditionFailed)
 	}
@@ -75,8 +85,7 @@ func byteRange(text string, size int) (from, to int, ok bool) {
 }
 
 func (b *buckets) deleteObject(c *call, x *bucket, key string) (any, error) {
-	delete(x.objects, key)
-	return answer{status: http.StatusNoContent}, nil
+	return x.deleteVersion(c, key, c.request.URL.Query().Get("versionId"))
 }
 
 const objectsPerPage = 1000

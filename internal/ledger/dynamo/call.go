@@ -99,7 +99,9 @@ func (s *Store) failure(op, on string, err error) *CallError {
 		// No answer, or none that can be read.
 		failed.again, failed.Doubt = true, !errors.Is(err, errNothingDone)
 		failed.Hint = "check the network and, if AWS_ENDPOINT_URL is set, that the endpoint answers"
-		if _, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		if errors.Is(err, context.DeadlineExceeded) {
+			failed.Err = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+		} else if _, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 			failed.Hint = "something between here and AWS answered in its place: check proxies and AWS_ENDPOINT_URL"
 		}
 		return failed
@@ -164,7 +166,11 @@ var hints = map[string]string{
 
 func (s *Store) hint(failed *CallError, status int) string {
 	if strings.HasPrefix(failed.Code, "AccessDenied") || status == 403 && hints[failed.Code] == "" {
-		return fmt.Sprintf("allow %s on %s to the role that trailwarden runs as, and look for a policy that denies it", failed.Op, failed.On)
+		action := failed.Op
+		if action == "dynamodb:TransactWriteItems" {
+			action = "dynamodb:PutItem, dynamodb:DeleteItem and dynamodb:ConditionCheckItem" // policies know no transactions
+		}
+		return fmt.Sprintf("allow %s on %s to the role that trailwarden runs as, and look for a policy that denies it", action, failed.On)
 	}
 	return hints[failed.Code]
 }

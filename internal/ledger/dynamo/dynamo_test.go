@@ -47,11 +47,14 @@ func onSim(t *testing.T) *site {
 
 func (s *site) makeBucket(t *testing.T) {
 	t.Helper()
-	client := s3.NewFromConfig(s.cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket),
+	if _, err := s.s3().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket),
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (s *site) s3() *s3.Client {
+	return s3.NewFromConfig(s.cfg, func(o *s3.Options) { o.UsePathStyle = true })
 }
 
 // table makes a table and returns its name.

@@ -67,7 +67,7 @@ func (c *Channel) failure(ctx context.Context, doing string, err error) error {
 func (c *Channel) refused(failed []types.ImportFindingsError) error {
 	const doing = "import finding into Security Hub"
 	if len(failed) == 0 {
-		return c.coded("", doing, errors.New("Security Hub says that the finding failed, and not why"))
+		return c.coded("", doing, errors.New("the finding failed, and Security Hub does not say why"))
 	}
 	code := aws.ToString(failed[0].ErrorCode)
 	return c.coded(code, doing, errors.New(code+": "+aws.ToString(failed[0].ErrorMessage)))
