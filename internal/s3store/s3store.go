@@ -39,6 +39,8 @@ type bucket struct {
 	quick  *quick // nil when only the SDK can ask
 }
 
+const headerTimeout = 30 * time.Second // for the beginning of an answer
+
 // Open uses the whole AWS credential chain. What S3 answers with "slow down" is asked again, more slowly.
 // connections is how many requests are made at the same time.
 func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error) {
@@ -49,15 +51,19 @@ func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error)
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
-	cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts = 6 }) }
+	cfg.Retryer = retryer
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		// No limit for a whole answer: a log file may be large and the line slow.
 		cfg.HTTPClient = client.WithTimeout(0).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, connections
-			t.ResponseHeaderTimeout = 30 * time.Second
+			t.ResponseHeaderTimeout = headerTimeout
 		})
 	}
 	return &Store{Config: cfg, buckets: map[string]*bucket{}}, nil
+}
+
+func retryer() aws.Retryer {
+	return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts = 6 })
 }
 
 // in is a bucket, in its Region.
