@@ -150,11 +150,12 @@ func TestBuiltFunction(t *testing.T) {
 	d := deploy(t, 3*time.Second)
 	d.put(t, "logs", "AWSLogs/a.json", record("stop", "StopLogging", "2026-01-02T12:00:00Z"))
 	d.put(t, "logs", "AWSLogs/b.slow.json", record("start", "StartLogging", "2026-01-02T12:10:00Z"))
-	// Large enough to be read in pieces.
-	d.put(t, "logs", "AWSLogs/c.json", record("delete", "DeleteTrail", "2026-01-02T13:00:00Z")+strings.Repeat(" ", 17<<20))
+	// Large enough to be read in pieces, and as large as the simulated S3 takes it.
+	large := record("delete", "DeleteTrail", "2026-01-02T13:00:00Z")
+	d.put(t, "logs", "AWSLogs/c.json", large+strings.Repeat(" ", 16<<20-len(large)))
 	d.put(t, "logs", "AWSLogs/d.json", `{"Records":[{"eventVersion"`)
 	first := `{"BatchInput":{"job":"run-1","since":""},"Items":[{"Key":"AWSLogs/a.json","Size":400,"Etag":"\"x\"","LastModified":1767355200,"StorageClass":"STANDARD"},{"Key":"AWSLogs/b.slow.json","Size":400}]}`
-	second := `{"BatchInput":{"job":"run-1","since":""},"Items":[{"Key":"AWSLogs/c.json","Size":17826000},{"Key":"AWSLogs/d.json","Size":27},{"Key":"AWSLogs/gone.json","Size":9}]}`
+	second := `{"BatchInput":{"job":"run-1","since":""},"Items":[{"Key":"AWSLogs/c.json","Size":16777216},{"Key":"AWSLogs/d.json","Size":27},{"Key":"AWSLogs/gone.json","Size":9}]}`
 
 	var a, again, b scanned
 	d.invoke(t, first, &a)
