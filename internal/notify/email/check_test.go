@@ -93,7 +93,7 @@ func checkHTML(page string) error {
 				if err := notifytest.Visible(string(token), true); err != nil {
 					return err
 				}
-				if strings.Contains(string(token), "//") && len(token) > 2 {
+				if strings.Contains(string(token), "://") {
 					return fmt.Errorf("a text looks like a link: %.200q", token)
 				}
 			}

@@ -143,10 +143,15 @@ func blocks(b *strings.Builder, list []notify.Block) {
 }
 
 // linking is what makes some mail programs take the words around it for an address that they link to.
-var linking = regexp.MustCompile(`([.@]|//)(\pL)`)
+var linking = regexp.MustCompile(`//|[.@]\pL`)
 
 // text escapes a text for HTML. Mail programs make links of what looks like the name of a host, whoever wrote it; a
 // piece of markup in its middle keeps them from it, and is neither seen nor copied.
 func text(s string) string {
-	return linking.ReplaceAllString(html.EscapeString(s), "<span>$1</span>$2")
+	return linking.ReplaceAllStringFunc(html.EscapeString(s), func(m string) string {
+		if m == "//" {
+			return "<span>//</span>"
+		}
+		return "<span>" + m[:1] + "</span>" + m[1:]
+	})
 }

@@ -37,6 +37,7 @@ type Channel struct {
 	TopicARN   string
 	Compat2017 bool           // subject lines and bodies as the AWS sample of 2017 sent them
 	Location   *time.Location // local time in the prose, besides UTC; nil for none
+	Setting    string         // how errors call the topic's key in the configuration; empty for this channel's own
 }
 
 var _ notify.Notifier = (*Channel)(nil)
@@ -65,6 +66,11 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	if err != nil {
 		return notify.Permanent(fmt.Errorf("compose message for SNS: %w", err))
 	}
+	return c.Publish(ctx, in)
+}
+
+// Publish publishes what another channel has composed for readers of its own. Its error is that of Notify.
+func (c *Channel) Publish(ctx context.Context, in *sns.PublishInput) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
 	defer cancel()
 	if _, err := c.API.Publish(ctx, in); err != nil {
