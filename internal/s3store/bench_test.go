@@ -16,14 +16,14 @@ import (
 	"github.com/trailwarden/trailwarden/internal/cloud"
 )
 
-// line serves objects as S3 does on a good day: 20 ms until the first byte, and so many bytes a second over one
+// slowLine serves objects as S3 does on a good day: 20 ms until the first byte, and so many bytes a second over one
 // connection. AWS's guide to S3's performance calls 85 to 90 MB/s usual for one request.
-type line struct {
+type slowLine struct {
 	objects map[string][]byte
 	rate    float64 // bytes a second; 0: as fast as can be
 }
 
-func (l line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l slowLine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	data, ok := l.objects[key]
 	if !ok { // GetBucketLocation too
@@ -100,7 +100,7 @@ func BenchmarkLargeObject(b *testing.B) {
 	}
 	add(fmt.Sprintf("%d MiB.json.gz, which is %d MiB of JSON", packed.Len()>>20, len(text)>>20), packed.Bytes())
 	for _, rate := range []float64{25e6, 90e6, 0} {
-		server := httptest.NewServer(line{objects, rate})
+		server := httptest.NewServer(slowLine{objects, rate})
 		store, err := Open(context.Background(), cloud.Options{Endpoint: server.URL, Region: "eu-central-1"}, 16)
 		if err != nil {
 			b.Fatal(err)
