@@ -19,6 +19,11 @@ type Config struct {
 	Region    string   // "" means what the AWS credential chain says
 	LogFormat string   // "text" or "json"
 	TimeZone  string   // IANA name
+	Ledger    string   // file or dynamodb://TABLE; "" means what the verb says
+	Retention string   // how long the ledger keeps what is well
+	Watch     Watch
+	Evidence  Evidence
+	Anchor    Anchor
 
 	// Origins says of each key, by its name, where its value came from.
 	Origins map[string]Origin

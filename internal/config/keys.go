@@ -35,7 +35,7 @@ type Key struct {
 }
 
 // Keys is the table, in the order of the file.
-var Keys = slices.Concat(mainKeys, notifyKeys)
+var Keys = slices.Concat(mainKeys, watchKeys, notifyKeys)
 
 var mainKeys = []Key{
 	{

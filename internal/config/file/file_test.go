@@ -25,12 +25,14 @@ var update = flag.Bool("update", false, "write testdata anew")
 var withoutOrigins = cmpopts.IgnoreFields(config.Config{}, "Origins")
 
 func TestParse(t *testing.T) {
-	usual := config.Notify{PagerDuty: config.PagerDuty{Region: "us"}}
-	full := config.Config{
-		Version: 1, Notify: usual, SNS: config.SNS{TopicARN: "arn:aws:sns:eu-west-1:111122223333:trailwarden"}, Compat: "2017", Observe: true,
-		Accounts: []string{"012345678901", "111122223333"}, Region: "eu-west-1", LogFormat: "json", TimeZone: "Europe/Berlin",
+	least, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
 	}
-	least := config.Config{Version: 1, Notify: usual, LogFormat: "text", TimeZone: "UTC"}
+	full := least
+	full.SNS.TopicARN, full.Compat, full.Observe = "arn:aws:sns:eu-west-1:111122223333:trailwarden", "2017", true
+	full.Accounts, full.Region = []string{"012345678901", "111122223333"}, "eu-west-1"
+	full.LogFormat, full.TimeZone = "json", "Europe/Berlin"
 	for _, test := range []struct {
 		name, text string
 		want       config.Config
@@ -247,6 +249,8 @@ func TestYAMLGivesTheSameConfiguration(t *testing.T) {
 				data = rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "Etc/GMT+5"}).Draw(t, "zone")
 			case k.Name == "version":
 				data = 1
+			case k.Check != nil && k.Kind() == config.Text:
+				data = k.Example
 			case k.Kind() == config.Bool:
 				data = rapid.Bool().Draw(t, "bool")
 			case k.Kind() == config.List && k.Name != "accounts":
