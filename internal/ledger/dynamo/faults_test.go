@@ -528,6 +528,25 @@ func TestPruneCutOffAnywhere(t *testing.T) {
 	}
 }
 
+// A role that may not delete, as the function's, adds nothing to chains when it tries.
+func TestPruneWithoutPermission(t *testing.T) {
+	s := onSim(t)
+	table := s.table(t)
+	store := s.open(t, table, Options{Limit: generous})
+	if _, err := store.Write(t.Context(), told(1, incident.Confirmed)); err != nil {
+		t.Fatal(err)
+	}
+	s.world.Deny("*", "dynamodb:BatchWriteItem")
+	for range 3 {
+		if _, err := store.Prune(t.Context(), day.AddDate(0, 1, 0), day.AddDate(0, 2, 0)); err == nil || !strings.Contains(err.Error(), "allow dynamodb:BatchWriteItem") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n := s.sound(t, table); n != 1 {
+		t.Errorf("%d entries, want the one that was written", n)
+	}
+}
+
 // An incident that comes back to life while retention is at work, at whatever moment, stays, and so does its story from then on.
 func TestPruneBesideWriter(t *testing.T) {
 	ctx := t.Context()
