@@ -110,8 +110,15 @@ func description(p notify.Page) string {
 		lines = append(lines, "", s.Title+":")
 		lines = append(lines, s.Lines()...)
 	}
-	return strings.Join(lines, "\n")
+	text := strings.Join(lines, "\n")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "\n… the incident has more."
+	}
+	return text
 }
+
+// maxText in bytes is what most receivers behind Alertmanager take.
+const maxText = 8 << 10
 
 // written writes out what some receiver's syntax would obey: mentions, tags, links, templates. Which receiver that is only
 // Alertmanager knows: its templates put annotations as they are into Slack's mrkdwn, HTML and Markdown.

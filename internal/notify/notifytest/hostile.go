@@ -85,9 +85,30 @@ func Believable(s string, outcome incident.Outcome) incident.Incident {
 	return inc
 }
 
+// Crowded is Believable with every list long, each of its entries another one.
+func Crowded(s string) incident.Incident {
+	s = strings.ToValidUTF8(s[:min(len(s), 2000)], "") // long enough for every limit
+	inc := Believable(s, incident.Failed)
+	f, d, a, t := inc.Findings[0], inc.Drifts[0], inc.Actions[0], inc.Tamperings[0]
+	p, l := inc.Evidence.Principals[0], inc.Coverage.Lost[0]
+	for range 60 {
+		inc.Findings, inc.Drifts = append(inc.Findings, f), append(inc.Drifts, d)
+		inc.Actions, inc.Tamperings = append(inc.Actions, a), append(inc.Tamperings, t)
+		inc.NextSteps = append(inc.NextSteps, incident.Step{Text: s, Command: inc.NextSteps[0].Command})
+		p.Names, p.IPs = append(p.Names, s), append(p.IPs, s)
+		inc.Evidence.Principals = append(inc.Evidence.Principals, p)
+		inc.Coverage.Lost, inc.Coverage.Remaining = append(inc.Coverage.Lost, l), append(inc.Coverage.Remaining, l)
+	}
+	inc.Count = len(inc.Tamperings)
+	return inc
+}
+
 // HostileIncidents are all of the table's texts, at every place and with every outcome.
 func HostileIncidents() map[string]incident.Incident {
 	out := map[string]incident.Incident{}
+	for _, name := range []string{"long", "long multibyte word", "quotes and slashes", "terminal escape"} {
+		out["crowded, "+name] = Crowded(Hostile[name])
+	}
 	for name, text := range Hostile {
 		out[name] = Filled(text)
 		for _, o := range incident.Outcomes {

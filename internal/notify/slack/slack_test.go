@@ -280,6 +280,28 @@ func checkHostile(t *testing.T, name string, inc incident.Incident) {
 	}
 }
 
+// The line for telephones holds fixed words and checked parts; it is escaped all the same.
+func TestEscape(t *testing.T) {
+	if got, want := escape("<!channel> & &lt;"), "&lt;!channel&gt; &amp; &amp;lt;"; got != want || notifytest.Mrkdwn(got) != nil {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A message that would be too long loses sections, never its ids.
+func TestTooLong(t *testing.T) {
+	m := compose(notifytest.Crowded(notifytest.Hostile["long multibyte word"]), berlin)
+	doc, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate(doc); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(string(doc), "inc-a7b0e2939c4d5f60") || !strings.Contains(string(doc), "too long") {
+		t.Errorf("%d characters, without id or note", length(m.Blocks))
+	}
+}
+
 func FuzzHostile(f *testing.F) {
 	for _, text := range notifytest.Hostile {
 		f.Add(text[:min(len(text), 3000)], byte(0))
