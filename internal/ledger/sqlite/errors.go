@@ -51,7 +51,9 @@ func (s *Store) failed(what string, err error) error {
 	case codeIOErr:
 		hint = "the disk or its file system does not work: see dmesg. What was answered before is safe as far as the disk keeps it"
 	case codeCorrupt, codeNotADB:
-		err, hint = fmt.Errorf("%w (%w)", ErrDamaged, err), salvage(s.path)
+		err = &hinted{fmt.Errorf("%s ledger %s: %w (%w)", what, s.path, ErrDamaged, err), salvage(s.path)}
+		s.damaged.CompareAndSwap(nil, &err) // nothing is written any more: that would make it worse
+		return err
 	case codeFull:
 		hint = "the disk is full: free space, or shorten retention. What was answered before is safe"
 	case codeCantOpen:

@@ -101,6 +101,10 @@ func migrate(ctx context.Context, w *writer, migrations []string, now time.Time)
 		if err := backup(ctx, w, v); err != nil {
 			return err
 		}
+	case v == 0:
+		if err := w.exec(making); err != nil {
+			return err
+		}
 	}
 	for ; v < len(migrations); v++ {
 		if err := w.transaction(ctx, func() error {

@@ -20,7 +20,6 @@ type writer struct {
 	closing chan struct{} // no more jobs
 	stopped chan struct{} // the goroutine is gone
 	once    sync.Once
-	damaged error // why nothing is written any more
 }
 
 // job is a part of a transaction.
@@ -172,19 +171,15 @@ func (w *writer) commit(group []job) {
 
 // checked writes nothing once the file was found damaged.
 func (w *writer) checked(before, do func() error) error {
-	if w.damaged != nil {
-		return w.damaged
+	if damaged := w.store.damaged.Load(); damaged != nil {
+		return *damaged
 	}
 	if before != nil {
 		if err := before(); err != nil {
 			return err
 		}
 	}
-	err := do()
-	if c := code(err) & 0xff; c == codeCorrupt || c == codeNotADB {
-		w.damaged = err
-	}
-	return err
+	return do()
 }
 
 // transaction does all or nothing. Whoever else writes is waited for.
