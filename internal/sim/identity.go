@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -96,10 +98,16 @@ func adapted(document string, adapt func(map[string]any) error) (policy, error) 
 			return policy{}, fmt.Errorf("statement %d: %w", i, err)
 		}
 		if conditions, ok := s["Condition"].(map[string]any); ok {
-			for operator := range conditions {
-				if !slices.Contains(knownOperators(), strings.TrimSuffix(operator, "IfExists")) {
+			for operator, keys := range conditions {
+				// Every key here has one value, of which any is all.
+				plain := strings.TrimPrefix(operator, "ForAnyValue:")
+				switch {
+				case !slices.Contains(knownOperators(), strings.TrimSuffix(plain, "IfExists")):
 					delete(conditions, operator)
 					s["Unknown"] = true
+				case plain != operator:
+					delete(conditions, operator)
+					conditions[plain] = keys
 				}
 			}
 		}
@@ -112,51 +120,90 @@ func adapted(document string, adapt func(map[string]any) error) (policy, error) 
 	return parsePolicy(string(mustMarshal(doc)))
 }
 
+// demand is one thing that a call needs to be allowed.
+type demand struct {
+	action, resource string
+	keys             map[string]string // condition keys besides the global ones
+}
+
 // permitted says whether the caller's identity lets it make this call.
 func (w *World) permitted(c *call) bool {
-	if c.service.name == "sts" && c.op.name == "GetCallerIdentity" {
-		return true // nobody can be denied it
-	}
-	for _, resource := range c.about() {
-		if !w.allows(c, c.service.name+":"+c.op.name, resource, nil) {
-			return false
-		}
-	}
-	if c.service.name != "cloudtrail" || c.op.name != "CreateTrail" && c.op.name != "UpdateTrail" {
+	if c.caller.kind != assumedRole || c.service.name == "sts" && c.op.name == "GetCallerIdentity" { // nobody can be denied that
 		return true
 	}
-	var in struct{ CloudWatchLogsRoleArn string }
-	if json.Unmarshal(c.body, &in) != nil || in.CloudWatchLogsRoleArn == "" {
-		return true
-	}
-	return w.allows(c, "iam:PassRole", in.CloudWatchLogsRoleArn, map[string]string{"iam:passedtoservice": "cloudtrail.amazonaws.com"})
+	return !slices.ContainsFunc(c.demands(), func(d demand) bool { return !w.allows(c, d) })
 }
 
-// about lists the resources that a call is judged by, "*" for one that knows none.
-func (c *call) about() []string {
-	var list struct{ ResourceIdList []string }
-	if c.service.name == "cloudtrail" && c.op.name == "ListTags" && json.Unmarshal(c.body, &list) == nil && len(list.ResourceIdList) > 0 {
-		return list.ResourceIdList
+func (c *call) demands() []demand {
+	var in struct {
+		ResourceIdList        []string
+		CloudWatchLogsRoleArn string
 	}
+	action := c.service.name + ":" + c.op.name
+	resource := "*" // of a call that knows none
 	if c.service.resource != nil {
-		if arn := c.service.resource(c); arn != "" {
-			return []string{arn}
+		resource = cmp.Or(c.service.resource(c), "*")
+	}
+	switch c.service.name {
+	case "dynamodb":
+		if list := itemDemands(c, resource); len(list) > 0 {
+			return list
+		}
+	case "cloudtrail":
+		if json.Unmarshal(c.body, &in) != nil {
+			break
+		}
+		var list []demand
+		for _, arn := range in.ResourceIdList {
+			list = append(list, demand{action, arn, nil})
+		}
+		if in.CloudWatchLogsRoleArn != "" {
+			list = append(list, demand{action, resource, nil}, demand{"iam:PassRole", in.CloudWatchLogsRoleArn, map[string]string{"iam:passedtoservice": "cloudtrail.amazonaws.com"}})
+		}
+		if len(list) > 0 {
+			return list
 		}
 	}
-	return []string{"*"}
+	return []demand{{action, resource, nil}}
 }
 
-// allows judges one action on one resource. Called with the lock held.
-func (w *World) allows(c *call, action, resource string, more map[string]string) bool {
+// itemDemands are those of a call that names items: one each, under the names that IAM has for the parts of a transaction.
+func itemDemands(c *call, table string) (list []demand) {
+	type attributes map[string]struct{ S string }
+	type part struct{ Key, Item attributes }
+	var in struct {
+		part
+		TransactItems []map[string]part
+	}
+	if json.Unmarshal(c.body, &in) != nil {
+		return nil
+	}
+	add := func(action string, p part) {
+		leading := cmp.Or(p.Key["pk"].S, p.Item["pk"].S)
+		list = append(list, demand{"dynamodb:" + action, table, map[string]string{"dynamodb:leadingkeys": leading}})
+	}
+	for _, item := range in.TransactItems {
+		for kind, p := range item {
+			switch kind {
+			case "ConditionCheck":
+				add("ConditionCheckItem", p)
+			default: // Put, Delete, Update, Get
+				add(kind+"Item", p)
+			}
+		}
+	}
+	if in.Key != nil || in.Item != nil {
+		add(c.op.name, in.part)
+	}
+	return list
+}
+
+// allows judges one demand. Called with the lock held.
+func (w *World) allows(c *call, d demand) bool {
 	i, restricted := w.identities.byRole[c.caller.roleARN]
 	session, narrowed := w.identities.sessions[c.caller.accessKey]
-	if c.caller.kind != assumedRole || !restricted && !narrowed {
-		return true
-	}
-	q := policyRequest{arn: c.caller.arn, account: c.account, action: action, resource: resource, context: c.conditionKeys()}
-	for k, v := range more {
-		q.context[k] = v
-	}
+	q := policyRequest{arn: c.caller.arn, account: c.account, action: d.action, resource: d.resource, context: c.conditionKeys()}
+	maps.Copy(q.context, d.keys)
 	if narrowed && session.judge(q) != allowed {
 		return false
 	}

@@ -31,7 +31,7 @@ func TestIdentityPolicies(t *testing.T) {
 		{"a condition that holds", Identity{Policies: []string{statements(start + `,"Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/guard"}}}`)}}, ""},
 		{"a condition that does not", Identity{Policies: []string{statements(start + `,"Condition":{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}}`)}}, "AccessDeniedException"},
 		{"a key that is not known", Identity{Policies: []string{statements(start + `,"Condition":{"StringEquals":{"aws:ResourceOrgID":"o-1"}}}`)}}, "AccessDeniedException"},
-		{"an operator that is not known allows nothing", Identity{Policies: []string{statements(start + `,"Condition":{"ForAnyValue:StringLike":{"aws:CalledVia":"*"}}}`)}}, "AccessDeniedException"},
+		{"an operator that is not known allows nothing", Identity{Policies: []string{statements(start + `,"Condition":{"ForAllValues:StringLike":{"aws:CalledVia":"*"}}}`)}}, "AccessDeniedException"},
 		{"and denies always", Identity{Policies: []string{statements(start + `},{"Effect":"Deny","Action":"cloudtrail:StartLogging","Resource":"*","Condition":{"NumericLessThan":{"x:y":"1"}}}`)}}, "AccessDeniedException"},
 		{"within the boundary", Identity{Policies: []string{statements(start + `}`)}, Boundary: statements(`{"Effect":"Allow","Action":"cloudtrail:*","Resource":"*"}`)}, ""},
 		{"beyond the boundary", Identity{Policies: []string{statements(start + `}`)}, Boundary: statements(`{"Effect":"Allow","Action":"sns:*","Resource":"*"}`)}, "AccessDeniedException"},
