@@ -271,6 +271,9 @@ func verifyTable(a *app, w io.Writer, v archive.Verdict) {
 		}
 		t.end()
 	}
+	for _, note := range v.Notes {
+		fmt.Fprintf(w, "\nodd, but valid: %s: %s\n", plain(note.Key), plain(note.Why))
+	}
 	if v.Unchecked > 0 {
 		fmt.Fprintf(w, "\n%s log files were not looked at yet\n", thousands(int64(v.Unchecked)))
 	}

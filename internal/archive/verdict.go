@@ -21,7 +21,7 @@ func link(chain []*digest) []*digest {
 	var missing []*digest
 	for i := len(chain) - 1; i >= 0; i-- {
 		d := chain[i]
-		if d.why == whyFormat || d.unread || d.PreviousDigestS3Object == nil {
+		if d.why == whyFormat || d.unread || d.missing || d.PreviousDigestS3Object == nil {
 			continue
 		}
 		key := *d.PreviousDigestS3Object
@@ -42,7 +42,7 @@ func link(chain []*digest) []*digest {
 		// A file that the next one does not name was slipped in, or what named it is gone.
 		if i < len(chain)-1 && d.why == "" && !named[d.key] {
 			next := chain[i+1]
-			if next.why == "" && next.PreviousDigestS3Object != nil && byKey[*next.PreviousDigestS3Object] != nil {
+			if next.why == "" && next.PreviousDigestS3Object != nil && byKey[*next.PreviousDigestS3Object] != nil && !backwards(d, byKey) {
 				d.why = "no other digest file names it as the one before"
 			}
 		}
@@ -50,6 +50,45 @@ func link(chain []*digest) []*digest {
 	chain = append(chain, missing...)
 	slices.SortStableFunc(chain, func(a, b *digest) int { return a.at().Compare(b.at()) })
 	return chain
+}
+
+// backwards says whether a signed digest file names one as the one before that ends no earlier.
+func backwards(d *digest, byKey map[string]*digest) bool {
+	if d.why != "" || d.PreviousDigestS3Object == nil {
+		return false
+	}
+	before := byKey[*d.PreviousDigestS3Object]
+	return before != nil && before.why == "" && !before.at().Before(d.at())
+}
+
+// clock notes the valid digest files whose times do not follow those of the one before. Signature and chain
+// hold, and `aws cloudtrail validate-logs` says nothing of it: it is no proof of anything, but odd.
+func (v *Verdict) clock(chain []*digest) {
+	byKey := map[string]*digest{}
+	for _, d := range chain {
+		byKey[d.key] = d
+	}
+	for _, d := range chain {
+		if d.why != "" {
+			continue
+		}
+		note := Check{Kind: DigestFile, Key: d.key, State: Valid, Hour: d.DigestStartTime}
+		var before *digest
+		if d.PreviousDigestS3Object != nil {
+			before = byKey[*d.PreviousDigestS3Object]
+		}
+		switch {
+		case d.end.Before(d.DigestStartTime):
+			note.Why = "its time ends before it begins"
+		case backwards(d, byKey):
+			note.Why = "time runs backwards: the digest file that it names as the one before ends at " + stamp(before.at())
+		case before != nil && before.why == "" && d.DigestStartTime.Before(before.at()):
+			note.Why = "its time overlaps with that of the one before, which ends at " + stamp(before.at())
+		default:
+			continue
+		}
+		v.Notes = append(v.Notes, note)
+	}
 }
 
 // at is the end of the time that a digest file covers; of one that cannot be read what its name says.
@@ -61,10 +100,13 @@ func (d *digest) at() time.Time {
 	return d.end
 }
 
+// mostMissing is how many missing digest files in a row are listed: whoever can write to the bucket chooses names.
+const mostMissing = 10_000
+
 // absent is the digest files between two that are there. Of all but the last only the hour is known.
 func absent(last string, next, before *digest) []*digest {
 	begin, end := before.at(), next.DigestStartTime
-	hours := max(1, int((end.Sub(begin)+digestCadence/2)/digestCadence))
+	hours := min(max(1, int((end.Sub(begin)+digestCadence/2)/digestCadence)), mostMissing)
 	var all []*digest
 	for i := range hours {
 		d := &digest{missing: true, why: whyNotFound, end: end.Add(-time.Duration(i) * digestCadence)}
@@ -186,11 +228,13 @@ func (v *Verdict) newest(chain []*digest, logs []object, until time.Time) {
 			seen = o.name.Time
 		}
 	}
-	for from := last; seen.Sub(from) >= slack; from = from.Add(digestCadence) {
+	from := last
+	for n := 0; n < mostMissing && seen.Sub(from) >= slack; n++ {
 		v.count(DigestFile, Missing, 1)
 		v.Checks = append(v.Checks, Check{Kind: DigestFile, State: Missing, Hour: from,
 			Why: "the newest digest files are missing: time went on after the last one that is there"})
 		v.Hours = append(v.Hours, Hour{From: from, To: from.Add(digestCadence), Digest: Missing, Logs: map[string]int{}})
+		from = from.Add(digestCadence)
 	}
 }
 

@@ -81,7 +81,8 @@ type Verdict struct {
 	Checks  []Check                   `json:"checks"` // all that is not valid, by hour
 	Windows []Window                  `json:"blind_windows"`
 
-	Unchecked int `json:"unchecked,omitempty"` // log files that were not looked at before it was interrupted
+	Notes     []Check `json:"notes,omitempty"`     // what else is to know of valid files
+	Unchecked int     `json:"unchecked,omitempty"` // log files that were not looked at before it was interrupted
 }
 
 // Sound says whether all files are valid.
@@ -107,17 +108,7 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return out, err
 	}
-	var chain, backfill []*digest
-	for _, d := range digests {
-		if name, _ := logfile.ParseName(d.key); name.Backfill {
-			backfill = append(backfill, d)
-		} else {
-			chain = append(chain, d)
-		}
-	}
-	if err := v.signatures(ctx, chain, backfill); err != nil {
-		return out, err
-	}
+	chain, backfill := split(digests)
 	chain = link(chain)
 	backfill = link(backfill)
 
@@ -141,6 +132,7 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 	out.unlisted(logs, listed)
 	out.newest(chain, logs, v.To)
 	out.windows(chain, v)
+	out.clock(chain)
 	slices.SortStableFunc(out.Checks, func(a, b Check) int {
 		return cmp.Or(a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
 	})
@@ -148,12 +140,27 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 	return out, err
 }
 
+// split tells the digest files of the chain from those of backfills.
+func split(digests []*digest) (chain, backfill []*digest) {
+	for _, d := range digests {
+		if name, _ := logfile.ParseName(d.key); name.Backfill {
+			backfill = append(backfill, d)
+		} else {
+			chain = append(chain, d)
+		}
+	}
+	return chain, backfill
+}
+
+// place is where digest files are.
+type place struct{ bucket, prefix string }
+
 // load reads all digest files: of the trail's bucket, and of those that it wrote to before.
 func (v Verify) load(ctx context.Context) (digests []*digest, logs []object, err error) {
-	buckets := []string{v.Bucket}
-	for i := 0; i < len(buckets) && i < mostBuckets; i++ {
+	places := []place{{v.Bucket, v.Prefix}}
+	for i := 0; i < len(places) && i < mostPlaces; i++ {
 		in := v
-		in.Bucket = buckets[i]
+		in.Bucket, in.Prefix = places[i].bucket, places[i].prefix
 		var read []*digest
 		var more []object
 		err := parallel(ctx, 2, 2, func(ctx context.Context, n int) (err error) {
@@ -164,28 +171,60 @@ func (v Verify) load(ctx context.Context) (digests []*digest, logs []object, err
 			}
 			return err
 		})
-		if err != nil {
+		switch {
+		case err != nil && (i == 0 || ctx.Err() != nil):
 			return nil, nil, err
-		}
-		if len(read) == 0 && i == 0 {
+		case err != nil: // nothing is known of what is there
+			read, more = nil, nil
+		case len(read) == 0 && i == 0:
 			return nil, nil, ErrNoDigests
 		}
-		logs = append(logs, more...)
-		digests = append(digests, read...)
+		if i > 0 {
+			read = append(read, absentFrom(places[i], digests, read, err)...)
+		}
+		if err := v.signatures(ctx, read); err != nil {
+			return nil, nil, err
+		}
+		logs, digests = append(logs, more...), append(digests, read...)
 		for _, d := range read {
-			if before := d.PreviousDigestS3Bucket; before != nil && v.Bucket != "" && !slices.Contains(buckets, *before) {
-				buckets = append(buckets, *before)
+			// What anybody may have written does not decide where is read.
+			if d.why != "" || d.PreviousDigestS3Bucket == nil || d.PreviousDigestS3Object == nil || v.Bucket == "" || d.DigestStartTime.Before(v.From) {
+				continue
+			}
+			at, _, _ := strings.Cut(*d.PreviousDigestS3Object, "AWSLogs/")
+			if p := (place{*d.PreviousDigestS3Bucket, strings.TrimSuffix(at, "/")}); !slices.Contains(places, p) {
+				places = append(places, p)
 			}
 		}
 	}
 	return digests, logs, nil
 }
 
+// absentFrom is the digest file in another bucket that one of the digest files names, when it is not there, or when the
+// bucket could not be listed.
+func absentFrom(p place, digests, there []*digest, err error) []*digest {
+	for _, d := range digests {
+		if d.why != "" || d.PreviousDigestS3Bucket == nil || *d.PreviousDigestS3Bucket != p.bucket || d.PreviousDigestS3Object == nil {
+			continue
+		}
+		key := *d.PreviousDigestS3Object
+		if slices.ContainsFunc(there, func(t *digest) bool { return t.key == key }) {
+			continue
+		}
+		lost := &digest{bucket: p.bucket, key: key, DigestStartTime: d.DigestStartTime.Add(-digestCadence), end: d.DigestStartTime}
+		if lost.missing, lost.why = true, whyNotFound; err != nil {
+			lost.missing, lost.unread, lost.why = false, true, err.Error()
+		}
+		return []*digest{lost}
+	}
+	return nil
+}
+
 // ErrNoDigests is returned when there is nothing to verify with.
 var ErrNoDigests = errors.New("verify: there is no digest file of this trail in this time")
 
-// mostBuckets is how many buckets a trail's chain is followed through.
-const mostBuckets = 8
+// mostPlaces is how many buckets a trail's chain is followed through.
+const mostPlaces = 8
 
 // folder is where the keys of a kind of file begin.
 func (v Verify) folder(kind string) string {
@@ -241,7 +280,8 @@ func (v Verify) logs(ctx context.Context) (all []object, err error) {
 }
 
 // signatures checks that of each digest file.
-func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error {
+func (v Verify) signatures(ctx context.Context, digests []*digest) error {
+	chain, backfill := split(digests)
 	known := map[string]string{} // what the next digest files say of the signatures of the ones before
 	var from, to time.Time
 	for _, d := range chain {
@@ -276,7 +316,7 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 			continue // it could not be read
 		}
 		at := d.end
-		if text := d.metadata["backfill-generation-timestamp"]; text != "" {
+		if text := d.metadata["backfill-generation-timestamp"]; text != "" || d.metadata["signature"] != "" {
 			t, err := time.Parse(time.RFC3339, text)
 			if err != nil {
 				d.why = whyFormat
