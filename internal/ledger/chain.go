@@ -35,6 +35,19 @@ func Link(head Head, d Draft) (Entry, error) {
 	return e, nil
 }
 
+// UnmarshalJSON brings the body back into canonical form, which encoders do not keep: they escape more. What has none is left as it
+// is, for verification to tell.
+func (e *Entry) UnmarshalJSON(data []byte) error {
+	type entry Entry // without its methods
+	if err := json.Unmarshal(data, (*entry)(e)); err != nil {
+		return err
+	}
+	if body, err := Canonical(e.Body); err == nil {
+		e.Body = body
+	}
+	return nil
+}
+
 // Head is the head of the entry's chain when the entry is its latest.
 func (e Entry) Head() Head { return Head{Chain: e.Chain, Seq: e.Seq, Hash: e.Hash} }
 

@@ -46,6 +46,22 @@ type Reader interface {
 	Entries(ctx context.Context, chain string, from int64, visit func(Entry) error) error
 }
 
+// Export is entries that were taken out of a store, each chain's in order.
+type Export []Entry
+
+// Entries is that of Reader.
+func (x Export) Entries(_ context.Context, chain string, from int64, visit func(Entry) error) error {
+	for _, e := range x {
+		if e.Chain != chain || e.Seq < from {
+			continue
+		}
+		if err := visit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // VerifyChain follows a chain from its first entry to its last, and holds it against heads of it that were kept elsewhere:
 // in a notification, in an anchor. An entry that does not hold is no error but a Bad; after it, what follows is followed on.
 func VerifyChain(ctx context.Context, r Reader, chain string, witnesses []Head) (Verdict, error) {
