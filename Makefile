@@ -32,7 +32,9 @@ build: ## build bin/trailwarden for this machine
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
 	@ls -l bin/trailwarden
 
-lambda: dist/trailwarden-lambda-arm64.zip dist/trailwarden-lambda-amd64.zip ## build the Lambda function: dist/trailwarden-lambda-{arm64,amd64}.zip
+ZIPS := $(foreach name,trailwarden-lambda trailwarden-scan-lambda,dist/$(name)-arm64.zip dist/$(name)-amd64.zip)
+
+lambda: $(ZIPS) ## build the Lambda functions: dist/trailwarden-lambda-{arm64,amd64}.zip, and the scanner's
 	@ls -l $^
 
 # Two builds of one commit are equal byte for byte: neither paths nor times get in.
@@ -41,6 +43,12 @@ dist/trailwarden-lambda-%.zip: FORCE
 	@GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" \
 		-o dist/$*/bootstrap ./cmd/trailwarden-lambda
 	@go run ./tools/lambdazip $@ dist/$*/bootstrap $(BASELINE)
+
+dist/trailwarden-scan-lambda-%.zip: FORCE
+	@mkdir -p dist/scan-$*
+	@GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" \
+		-o dist/scan-$*/bootstrap ./cmd/trailwarden-scan-lambda
+	@go run ./tools/lambdazip $@ dist/scan-$*/bootstrap
 
 bench: ## run the benchmarks, and measure how fast the Lambda function reacts
 	@go test -run '^$$' -bench . -benchmem ./... | grep -v 'no test files'

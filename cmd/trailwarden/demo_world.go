@@ -20,6 +20,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -145,7 +146,7 @@ func (s *stage) deploy(ctx context.Context, cfg aws.Config, topic string) error 
 	if err != nil {
 		return err
 	}
-	e.Channels = append(e.Channels, s)
+	e.Channels = append(e.Channels, notify.Channel{Name: "demo", Notifier: s})
 	function := s.world.Function(demoAccount, demoRegion, "trailwarden", func(ctx context.Context, payload []byte) ([]byte, error) {
 		return e.Invoke(ctx, payload)
 	})

@@ -2,19 +2,18 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/archive/page"
 )
 
 // Formats of -o.
@@ -94,15 +93,7 @@ func (a *app) write(c *cobra.Command, r result) error {
 	return nil
 }
 
-func encode(w io.Writer, document any, indent string) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	if err := enc.Encode(document); err != nil {
-		return fmt.Errorf("encode data: %w", err)
-	}
-	return nil
-}
+func encode(w io.Writer, document any, indent string) error { return page.Encode(w, document, indent) }
 
 // replace writes a file as a whole: whoever reads it at the same time sees the old or the new one. What
 // is no plain file, such as /dev/stderr, is written to as it is.
@@ -159,27 +150,7 @@ func (t table) row(cells ...string) {
 func (t table) end() { t.w.Flush() }
 
 // plain escapes what a terminal would act on: text that comes from records may be an attacker's.
-func plain(s string) string {
-	if strings.IndexFunc(s, hidden) < 0 && strings.ToValidUTF8(s, "") == s {
-		return s
-	}
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case hidden(r):
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// hidden says of a character that it has no picture of its own: control and direction marks among them.
-func hidden(r rune) bool { return !unicode.IsPrint(r) }
+func plain(s string) string { return page.Plain(s) }
 
 // plainLines is plain of a text that may have several lines.
 func plainLines(s string) string {

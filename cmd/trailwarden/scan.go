@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -29,13 +28,14 @@ type scanFlags struct {
 	noActivity bool
 	merge      bool
 	athena     bool
+	inventory  string
 	aws        cloud.Options
 }
 
 func scanCommand(a *app) *cobra.Command {
 	var f scanFlags
 	c := &cobra.Command{
-		Use:   "scan PATH|s3://BUCKET/PREFIX...",
+		Use:   "scan PATH|s3://BUCKET/PREFIX... | --inventory s3://BUCKET/KEY",
 		Short: "Search log archives for tampering and for times in which nothing was recorded",
 		Long: `Reads CloudTrail log files and tells who stopped, deleted or changed trails, when nothing was recorded and how sure
 that is, and who did what in the hours around. PATH is a file, a folder, a pattern, a tar archive, a prefix of a bucket, or - for
@@ -58,14 +58,23 @@ as a whole; 130 interrupted.`,
   trailwarden scan 2025/ -o part --out a.json      # on one machine
   trailwarden scan 2026/ -o part --out b.json      # on another
   trailwarden scan --merge a.json b.json           # as if it had been one scan
+  trailwarden scan --inventory s3://my-inventories/logs/daily/2026-01-01T01-00Z/manifest.json
   trailwarden scan --athena-ddl s3://my-trail-bucket/ --account 111122223333`,
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case f.inventory != "" && (len(args) > 0 || f.merge || f.athena):
+				return usage("leave the PATHs out", "--inventory names all files that are scanned")
+			case f.inventory == "" && len(args) == 0:
 				return usage("name files or folders, or - for standard input", "scan needs at least one PATH")
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.scan(c, args, f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.inventory != "" {
+				args = []string{f.inventory}
+			}
+			return a.scan(c, args, f)
+		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.from, "from", "", "Only what was at or after this `time`: 2026-01-02 or 2026-01-02T15:04:05Z")
@@ -79,6 +88,7 @@ as a whole; 130 interrupted.`,
 	flags.IntVar(&f.workers, "workers", 0, "Files to read at the same time (default: one for each processor; 16 from S3)")
 	flags.StringVar(&f.aws.Profile, "profile", "", "AWS `profile` to use for s3://")
 	flags.StringVar(&f.aws.Endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
+	flags.StringVar(&f.inventory, "inventory", "", "Scan the log files that this S3 inventory lists, in place of PATHs: `s3://…/manifest.json`, in CSV")
 	flags.BoolVar(&f.merge, "merge", false, "PATHs are what scans of parts printed with -o part: report of all of them together")
 	flags.BoolVar(&f.athena, "athena-ddl", false, "Print a table and queries for Amazon Athena over s3://BUCKET/PREFIX, and read nothing")
 	flags.BoolVar(&f.noActivity, "no-activity", false, "Leave out who did what around blind windows: files around them are then read once only")
@@ -155,7 +165,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	if err != nil {
 		return err
 	}
-	progress, err := openProgress(f.resume, args, f.query.From)
+	progress, err := openProgress[archive.Checkpoint](f.resume, "scan", absolute(args), f.query.From)
 	if err != nil {
 		return err
 	}
@@ -163,7 +173,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	var meter archive.Meter
 	s := archive.Scan{
 		Workers: f.workers, Since: f.query.From, Meter: &meter,
-		From: progress.Checkpoint, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
+		From: progress.file.Known, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
 	}
 	bar := a.progressBar(c.Context(), &meter, from, !slices.Contains(args, "-"))
 	known, runErr := s.Run(c.Context(), from)
@@ -212,25 +222,35 @@ func (a *app) mergeParts(c *cobra.Command, args []string, f scanFlags) error {
 		if err != nil {
 			return err
 		}
-		var part scanPart
-		if err := json.Unmarshal(text, &part); err != nil || part.Kind != partKind {
-			return usage("print parts with: trailwarden scan PATH -o part", "merge: %s is no part of a scan", arg)
+		part, err := archive.DecodePart(text)
+		if err != nil {
+			return usage("print parts with: trailwarden scan PATH -o part", "merge: %s: %w", arg, err)
 		}
-		all = all.Merge(part.Known)
+		all = all.Merge(part.Result())
 	}
 	report := archive.NewReport(all, f.query)
-	if err := a.write(c, scanResult(a, all, report, false)); err != nil {
+	if err := a.write(c, scanResult(a, all, report, all.Unfinished())); err != nil {
 		return err
 	}
 	return scanOutcome(report, f.failOn)
 }
 
+// Large objects of S3 are read in pieces, several at the same time (docs/benchmarks.md).
+const (
+	piecesAhead = 6
+	pieceSize   = 4 << 20
+)
+
 // sources makes a Source of the arguments.
 func (a *app) sources(ctx context.Context, args []string, f scanFlags) (archive.Source, error) {
 	var all places
 	var store *s3Store
+	ahead := archive.NewAhead(piecesAhead, pieceSize)
 	for _, arg := range args {
 		bucket, prefix, remote := s3Path(arg)
+		if f.inventory != "" && (!remote || !strings.HasSuffix(prefix, ".json")) {
+			return nil, usage("name the inventory's manifest.json in S3", "--inventory: %q is none", arg)
+		}
 		if !remote {
 			local := archive.Paths{Args: []string{arg}, Stdin: a.stdin}
 			if err := local.Check(); err != nil {
@@ -245,7 +265,11 @@ func (a *app) sources(ctx context.Context, args []string, f scanFlags) (archive.
 				return nil, err
 			}
 		}
-		all = append(all, archive.Bucket{Store: store, Name: bucket, Prefix: prefix})
+		if f.inventory != "" {
+			all = append(all, archive.Inventory{Store: store, Bucket: bucket, Key: prefix, Ahead: ahead})
+			continue
+		}
+		all = append(all, archive.Bucket{Store: store, Name: bucket, Prefix: prefix, Ahead: ahead})
 	}
 	return all, nil
 }
@@ -269,9 +293,11 @@ func scanOutcome(r archive.Report, failOn string) error {
 
 // resumeCommand is the command line that goes on.
 func resumeCommand(c *cobra.Command, args []string, file string) string {
-	words := []string{"trailwarden", "scan"}
+	words := []string{"trailwarden", c.Name()}
 	for _, arg := range args {
-		words = append(words, shellWord(arg))
+		if !c.Flags().Changed("inventory") {
+			words = append(words, shellWord(arg))
+		}
 	}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name != "resume" {

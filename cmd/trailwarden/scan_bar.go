@@ -9,15 +9,6 @@ import (
 	"github.com/trailwarden/trailwarden/internal/archive"
 )
 
-// thousands writes a number with commas.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // size writes a number of bytes.
 func size(n int64) string {
 	for _, unit := range []struct {

@@ -10,57 +10,36 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/archive"
+	"github.com/trailwarden/trailwarden/internal/archive/page"
 )
 
-// scanDocument is the data that scan prints.
-type scanDocument struct {
-	head
-	Interrupted bool `json:"interrupted"` // files are missing because a signal ended the scan
-	archive.Report
-}
-
-// scanLine is one line of -o jsonl: one of its pointers is not nil.
-type scanLine struct {
-	Kind string `json:"kind"` // finding, blind_window, damaged
-	*archive.Finding
-	Window  *archive.Window `json:"blind_window,omitempty"`
-	Damaged *archive.Damage `json:"damaged,omitempty"`
-}
-
-// scanPart is what -o part prints: all that merging needs, before any filter.
-type scanPart struct {
-	head
-	Kind  string         `json:"kind"`
-	Known archive.Result `json:"known"`
-}
-
-const partKind = "trailwarden_scan_part"
-
 func scanResult(a *app, known archive.Result, r archive.Report, interrupted bool) result {
-	lines := []any{}
-	for i := range r.Findings {
-		lines = append(lines, scanLine{Kind: "finding", Finding: &r.Findings[i]})
-	}
-	for i := range r.Windows {
-		lines = append(lines, scanLine{Kind: "blind_window", Window: &r.Windows[i]})
-	}
-	for i := range r.Damaged {
-		lines = append(lines, scanLine{Kind: "damaged", Damaged: &r.Damaged[i]})
+	lines := []any{} // not nil: none is an answer too
+	for _, line := range page.Lines(r) {
+		lines = append(lines, line)
 	}
 	return result{
-		JSON:  scanDocument{head{SchemaVersion: 1, Partial: interrupted || len(r.Damaged) > 0}, interrupted, r},
+		JSON:  page.NewDocument(r, interrupted),
 		Lines: lines,
 		Table: func(w io.Writer) { scanTable(a, w, r) },
 		More: []format{
 			{"csv", func(w io.Writer) error { return scanCSV(w, r) }},
-			{"html", func(w io.Writer) error { return scanHTML(w, r, interrupted) }},
+			{"html", func(w io.Writer) error { return page.HTML(w, r, interrupted) }},
 			{"part", func(w io.Writer) error {
-				return encode(w, scanPart{head{SchemaVersion: 1, Partial: interrupted || len(known.Damaged) > 0}, partKind, known}, "")
+				part := archive.NewPart(known, nil)
+				part.Partial = part.Partial || interrupted
+				return encode(w, part, "")
 			}},
 			{"ocsf", func(w io.Writer) error { return encode(w, ocsf(r), "  ") }},
 		},
 	}
 }
+
+// short, length, thousands and actor write what the page writes too.
+func short(t time.Time) string                       { return page.Time(t) }
+func length(seconds float64) string                  { return page.Length(seconds) }
+func thousands(n int64) string                       { return page.Thousands(n) }
+func actor(f archive.Finding) (name, address string) { return page.Actor(f) }
 
 func scanTable(a *app, w io.Writer, r archive.Report) {
 	title := func(s string) { fmt.Fprintf(w, "%s\n", a.paint(w, bold, s)) }
@@ -125,29 +104,6 @@ func scanTable(a *app, w io.Writer, r archive.Report) {
 		fmt.Fprintf(w, "; %s older files left out", thousands(s.Earlier))
 	}
 	fmt.Fprintln(w)
-}
-
-// actor is who made the call, and from where.
-func actor(f archive.Finding) (name, address string) {
-	if f.Actor == nil {
-		return "-", "-"
-	}
-	return cmp.Or(f.Actor.ARN, f.Actor.Name, f.Actor.InvokedBy, "-"), cmp.Or(f.Actor.SourceIP, "-")
-}
-
-func short(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
-}
-
-func length(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
-	if d >= 48*time.Hour {
-		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d/time.Hour%24)
-	}
-	return d.String()
 }
 
 // scanCSV is one table of findings and windows.

@@ -9,36 +9,29 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/trailwarden/trailwarden/internal/archive"
 )
 
-// progress is the file from which an interrupted scan goes on.
-type progress struct {
+// progress is the file from which an interrupted scan or verify goes on; C is what is known.
+type progress[C any] struct {
 	path string // "" when nobody asked for one
-	file progressFile
-	archive.Checkpoint
+	file progressFile[C]
 }
 
 // progressFile is what stands in it.
-type progressFile struct {
+type progressFile[C any] struct {
 	Version int       `json:"version"`
-	Paths   []string  `json:"paths"`
+	Of      string    `json:"of"`    // the command
+	Paths   []string  `json:"paths"` // what it read
 	Since   time.Time `json:"since"` // files that are older were left out
-	archive.Checkpoint
+	Known   C         `json:"known"`
 }
 
-// openProgress reads a progress file where there is one. It must be of a scan of the same files.
-func openProgress(path string, args []string, since time.Time) (*progress, error) {
-	p := &progress{path: path, file: progressFile{Version: 1, Since: since}}
-	for _, arg := range args {
-		if full, err := filepath.Abs(arg); err == nil && !strings.HasPrefix(arg, "s3://") {
-			arg = full
-		}
-		p.file.Paths = append(p.file.Paths, arg)
-	}
+// openProgress reads a progress file where there is one. It must be of the same command on the same files.
+func openProgress[C any](path, of string, paths []string, since time.Time) (*progress[C], error) {
+	p := &progress[C]{path: path, file: progressFile[C]{Version: 1, Of: of, Paths: paths, Since: since}}
 	if path == "" {
 		return p, nil
 	}
@@ -49,28 +42,27 @@ func openProgress(path string, args []string, since time.Time) (*progress, error
 	if err != nil {
 		return nil, fmt.Errorf("read progress: %w", err)
 	}
-	var before progressFile
-	if err := json.Unmarshal(text, &before); err != nil || before.Version != 1 {
-		return nil, usage("name another file, or remove this one", "read progress: %s is no progress file of a scan", path)
+	var before progressFile[C]
+	if err := json.Unmarshal(text, &before); err != nil || before.Version != 1 || before.Of != of {
+		return nil, usage("name another file, or remove this one", "read progress: %s is no progress file of %s", path, of)
 	}
-	if strings.Join(before.Paths, "\n") != strings.Join(p.file.Paths, "\n") || !before.Since.Equal(since) {
-		return nil, usage("remove it to begin again, or give the same PATHs and --from", "read progress: %s is of a scan of other files", path)
+	if !slices.Equal(before.Paths, paths) || !before.Since.Equal(since) {
+		return nil, usage("remove it to begin again, or ask for the same as before", "read progress: %s is of a %s of other files, or from another time on", path, of)
 	}
-	p.Checkpoint = before.Checkpoint
+	p.file.Known = before.Known
 	return p, nil
 }
 
-// save keeps where the scan is; in a file if one was asked for.
-func (p *progress) save(c archive.Checkpoint) error {
-	p.Checkpoint = c
+// save keeps what is known; in a file if one was asked for.
+func (p *progress[C]) save(known C) error {
+	p.file.Known = known
 	if p.path == "" {
 		return nil
 	}
 	return p.write()
 }
 
-func (p *progress) write() error {
-	p.file.Checkpoint = p.Checkpoint
+func (p *progress[C]) write() error {
 	text, err := json.Marshal(p.file)
 	if err != nil {
 		return fmt.Errorf("encode progress: %w", err)
@@ -79,7 +71,7 @@ func (p *progress) write() error {
 }
 
 // keep writes the file even if nobody asked for one, and says where it is.
-func (p *progress) keep() (string, error) {
+func (p *progress[C]) keep() (string, error) {
 	if p.path == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
@@ -90,13 +82,13 @@ func (p *progress) keep() (string, error) {
 			return "", fmt.Errorf("keep progress: %w", err)
 		}
 		sum := sha256.Sum256([]byte(strings.Join(p.file.Paths, "\n")))
-		p.path = filepath.Join(dir, "scan-"+hex.EncodeToString(sum[:6])+".json")
+		p.path = filepath.Join(dir, p.file.Of+"-"+hex.EncodeToString(sum[:6])+".json")
 	}
 	return p.path, p.write()
 }
 
-// done removes the file: the next scan begins at the beginning.
-func (p *progress) done() error {
+// done removes the file: the next time begins at the beginning.
+func (p *progress[C]) done() error {
 	if p.path == "" {
 		return nil
 	}
@@ -104,4 +96,15 @@ func (p *progress) done() error {
 		return fmt.Errorf("remove progress: %w", err)
 	}
 	return nil
+}
+
+// absolute makes local paths independent of the folder that one is in.
+func absolute(args []string) []string {
+	all := slices.Clone(args)
+	for i, arg := range all {
+		if full, err := filepath.Abs(arg); err == nil && !strings.HasPrefix(arg, "s3://") {
+			all[i] = full
+		}
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -30,6 +31,7 @@ type verifyFlags struct {
 	organization      string
 	account           string
 	workers           int
+	resume            string
 	profile, endpoint string
 }
 
@@ -49,8 +51,11 @@ It gives the verdicts of ` + "`aws cloudtrail validate-logs`" + `, and sees what
 member of a log file, missing newest digest files, log files that no digest file lists, log files behind an invalid digest
 file, several missing digest files in a row, and a previous digest file that was replaced.
 
+Interrupted with Ctrl-C, verify prints what it knows and the command that goes on from there. Digest files are then read
+again, log files that were verified are not.
+
 Exit codes: 3 something is not as CloudTrail wrote it, or is missing, or the digest files prove a blind window;
-5 a file could not be read: nothing is known of it.`,
+5 a file could not be read: nothing is known of it; 130 interrupted.`,
 		Example: `  trailwarden verify arn:aws:cloudtrail:eu-central-1:111122223333:trail/main --from 2026-01-01
   trailwarden verify arn:aws:cloudtrail:eu-central-1:111122223333:trail/main --region us-east-1,eu-west-1 -o json
   aws cloudtrail list-public-keys --start-time 2026-01-01 --end-time 2026-02-01 > keys.json
@@ -67,7 +72,8 @@ Exit codes: 3 something is not as CloudTrail wrote it, or is missing, or the dig
 	flags.StringVar(&f.prefix, "prefix", "", "`Prefix` of the keys before AWSLogs")
 	flags.StringVar(&f.organization, "organization", "", "`Id` of the organization, for its trails: o-…")
 	flags.StringVar(&f.account, "account", "", "`Account` whose files to verify (default: that of the trail)")
-	flags.IntVar(&f.workers, "workers", 0, "Files to read at the same time (default: one for each processor; 32 from S3)")
+	flags.StringVar(&f.resume, "resume", "", "Keep this progress `file`, and go on from it where there is one")
+	flags.IntVar(&f.workers, "workers", 0, "Files to read at the same time (default: one for each processor; 64 from S3)")
 	flags.StringVar(&f.profile, "profile", "", "AWS `profile` to use")
 	flags.StringVar(&f.endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
 	return c
@@ -86,31 +92,64 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 	if flag := c.Flags().Lookup("region"); flag != nil && flag.Changed {
 		regions = strings.Split(flag.Value.String(), ",")
 	}
+	progress, err := openProgress[map[string]archive.Checked](f.resume, "verify", f.files(v, arn), time.Time{})
+	if err != nil {
+		return err
+	}
+	known := maps.Clone(progress.file.Known)
+	if known == nil {
+		known = map[string]archive.Checked{}
+	}
 	began := time.Now()
 	var meter archive.Meter
-	v.Meter = &meter
+	v.Meter, v.Every, v.Now = &meter, 10*time.Second, time.Now
 	var all []archive.Verdict
 	var failed error
 	for _, region := range regions {
-		v.Region = region
+		v.Region, v.Before = region, known[region]
+		v.Save = func(c archive.Checked) error {
+			known[region] = c
+			return progress.save(known)
+		}
 		verdict, err := v.Run(c.Context())
-		if err != nil && !errors.Is(err, archive.ErrNoDigests) {
-			failed = errors.Join(failed, err)
+		all = append(all, verdict)
+		if c.Context().Err() != nil {
+			break
 		}
 		if errors.Is(err, archive.ErrNoDigests) {
-			failed = errors.Join(failed, fail(exitError, "look at --region, --account, --prefix, --from and --to; validation may never have been on",
-				fmt.Errorf("%s: %w", region, err)))
+			err = fail(exitError, "look at --region, --account, --prefix, --from and --to; validation may never have been on", fmt.Errorf("%s: %w", region, err))
 		}
-		all = append(all, verdict)
+		failed = errors.Join(failed, err)
 	}
-	if err := a.write(c, verifyResult(a, all, failed != nil || slices.ContainsFunc(all, func(v archive.Verdict) bool { return v.Unread() > 0 }))); err != nil {
+	interrupted := c.Context().Err() != nil
+	unread := slices.ContainsFunc(all, func(v archive.Verdict) bool { return v.Unread() > 0 })
+	if err := a.write(c, verifyResult(a, all, failed != nil || unread || interrupted)); err != nil {
 		return err
 	}
 	a.note("verified %s log files, %s in %s", thousands(meter.Files.Load()), size(meter.Unpacked.Load()), time.Since(began).Round(time.Millisecond))
+	if interrupted {
+		path, err := progress.keep()
+		if err != nil {
+			return err
+		}
+		return fail(exitInterrupted, "go on with: "+resumeCommand(c, []string{name}, path), errors.New("interrupted: what is printed is of the files that were read by then"))
+	}
 	if failed != nil {
 		return failed
 	}
+	if err := progress.done(); err != nil {
+		return err
+	}
 	return verifyOutcome(all)
+}
+
+// files says in a progress file what was verified.
+func (f verifyFlags) files(v archive.Verify, arn trail.ARN) []string {
+	from := "s3://" + v.Bucket + "/" + v.Prefix
+	if f.dir != "" {
+		from = absolute([]string{f.dir})[0]
+	}
+	return []string{arn.String(), from, "account " + v.Account, "organization " + v.Organization}
 }
 
 // verifyOutcome is the exit code of a verification that went to its end.
@@ -158,7 +197,7 @@ func (f verifyFlags) plan(ctx context.Context, arn trail.ARN) (archive.Verify, e
 		return v, nil
 	}
 	options := cloud.Options{Region: arn.Region, Profile: f.profile, Endpoint: f.endpoint}
-	v.Workers = cmp.Or(v.Workers, 32)
+	v.Workers = cmp.Or(v.Workers, 64)
 	store, err := newS3Store(ctx, options, v.Workers)
 	if err != nil {
 		return v, err
@@ -231,6 +270,12 @@ func verifyTable(a *app, w io.Writer, v archive.Verdict) {
 			t.row(short(c.Hour), c.Kind, c.State, c.Why, cmp.Or(c.Key, "-"))
 		}
 		t.end()
+	}
+	for _, note := range v.Notes {
+		fmt.Fprintf(w, "\nodd, but valid: %s: %s\n", plain(note.Key), plain(note.Why))
+	}
+	if v.Unchecked > 0 {
+		fmt.Fprintf(w, "\n%s log files were not looked at yet\n", thousands(int64(v.Unchecked)))
 	}
 	for _, win := range v.Windows {
 		fmt.Fprintf(w, "\nblind from %s to %s (%s), %s: %s\n", short(win.From), short(*win.To), length(win.Seconds), win.Sure, plain(strings.Join(win.Why, "; ")))

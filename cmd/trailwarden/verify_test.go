@@ -33,6 +33,7 @@ type bucket struct {
 	keys     string       // what list-public-keys prints
 	broken   int          // what S3 answers to GetObject; 0 when it is well
 	busy     atomic.Int32 // so many times it says "slow down" at first
+	asked    func(key string)
 }
 
 const verifyARN = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"
@@ -96,6 +97,9 @@ func packed(text string) []byte {
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/logs"), "/")
+	if b.asked != nil {
+		b.asked(key)
+	}
 	switch q := r.URL.Query(); {
 	case strings.HasSuffix(target, "ListPublicKeys"):
 		fmt.Fprint(w, b.keys)
@@ -140,13 +144,18 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ran runs the program on a machine that has credentials and nothing else.
 func ran(t *testing.T, args ...string) (code int, out, notes string) {
 	t.Helper()
+	return ranUntil(t, context.Background(), args...)
+}
+
+func ranUntil(t *testing.T, ctx context.Context, args ...string) (code int, out, notes string) {
+	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "x")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	var o, n bytes.Buffer
-	code = run(context.Background(), args, strings.NewReader(""), &o, &n, nil)
+	code = run(ctx, args, strings.NewReader(""), &o, &n, nil)
 	return code, o.String(), n.String()
 }
 
@@ -175,6 +184,40 @@ func TestVerifyS3(t *testing.T) {
 	}
 	if code, _, _ := ran(t, "verify", "main"); code != exitUsage {
 		t.Errorf("no ARN: exit code %d", code)
+	}
+}
+
+// TestVerifyInterrupted: what is known is printed, with a command that goes on and comes to the whole.
+func TestVerifyInterrupted(t *testing.T) {
+	b := newBucket(t)
+	server := httptest.NewServer(b)
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	b.asked = func(key string) {
+		if strings.Contains(key, "T1330Z") { // the second log file
+			cancel()
+		}
+	}
+	file := filepath.Join(t.TempDir(), "it is here")
+	args := []string{"verify", verifyARN, "--endpoint-url", server.URL, "--workers", "1", "--resume", file, "-o", "json"}
+	code, out, notes := ranUntil(t, ctx, args...)
+	command := "trailwarden verify " + verifyARN + " --endpoint-url=" + server.URL + " --output=json --workers=1 --resume='" + file + "'"
+	if code != exitInterrupted || !strings.Contains(notes, command) || !strings.Contains(out, `"partial": true`) || !strings.Contains(out, `"unchecked": 1`) {
+		t.Errorf("exit code %d, want %q in:\n%s\n%s", code, command, notes, out)
+	}
+	if code, _, notes := ran(t, append(args, "--bucket", "other")...); code != exitUsage || !strings.Contains(notes, "of other files") {
+		t.Errorf("another bucket: exit code %d: %s", code, notes)
+	}
+	b.asked = func(key string) {
+		if strings.Contains(key, "T1230Z") {
+			t.Error("a log file that was verified was read again")
+		}
+	}
+	if code, out, notes := ran(t, args...); code != exitOK || !strings.Contains(out, `"valid": 2`) || strings.Contains(out, "unchecked") {
+		t.Errorf("going on: exit code %d\n%s%s", code, out, notes)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the progress file is left")
 	}
 }
 

@@ -29,13 +29,21 @@ type stored struct {
 	metadata map[string]string
 }
 
-// memoryStore is a Store by keys; there is one bucket.
+// memoryStore is a Store by keys; those of buckets other than bucketName begin with "//bucket/".
 type memoryStore map[string]stored
 
-func (m memoryStore) List(_ context.Context, _, prefix string, yield func(Object) error) error {
+// in is how the keys of a bucket begin.
+func in(bucket string) string {
+	if bucket == "" || bucket == bucketName {
+		return ""
+	}
+	return "//" + bucket + "/"
+}
+
+func (m memoryStore) List(_ context.Context, bucket, prefix string, yield func(Object) error) error {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if strings.HasPrefix(key, prefix) {
-			if err := yield(Object{key, int64(len(m[key].data))}); err != nil {
+		if strings.HasPrefix(key, in(bucket)+prefix) {
+			if err := yield(Object{strings.TrimPrefix(key, in(bucket)), int64(len(m[key].data))}); err != nil {
 				return err
 			}
 		}
@@ -43,8 +51,8 @@ func (m memoryStore) List(_ context.Context, _, prefix string, yield func(Object
 	return nil
 }
 
-func (m memoryStore) Read(_ context.Context, _, key string) (Content, error) {
-	o, ok := m[key]
+func (m memoryStore) Read(_ context.Context, bucket, key string) (Content, error) {
+	o, ok := m[in(bucket)+key]
 	if !ok {
 		return Content{}, fs.ErrNotExist
 	}
@@ -96,32 +104,37 @@ type logLine struct {
 
 // sealed is a digest file that was written.
 type sealed struct {
-	key, hash, signature string
+	bucket, key, hash, signature string
 }
 
 // seal writes the digest file that ends at end and lists logs; before is the one before, nil at a beginning.
 func (s signer) seal(to memoryStore, end time.Time, suffix string, logs []string, before *sealed) *sealed {
+	return s.sealIn(bucketName, to, end.Add(-time.Hour), end, suffix, logs, before)
+}
+
+// sealIn chooses the bucket, and the beginning of the time that is covered.
+func (s signer) sealIn(bucket string, to memoryStore, start, end time.Time, suffix string, logs []string, before *sealed) *sealed {
 	name := digestName("main", end)
 	key := fmt.Sprintf("AWSLogs/%s/CloudTrail-Digest/eu-central-1/%s/%s", account, end.Format("2006/01/02"), strings.Replace(name, ".json.gz", suffix+".json.gz", 1))
-	bucket, algorithm := bucketName, "SHA-256"
+	algorithm := "SHA-256"
 	d := digestText{
-		AwsAccountID: account, DigestStartTime: end.Add(-time.Hour).Format(time.RFC3339), DigestEndTime: end.Format(time.RFC3339),
-		DigestS3Bucket: bucketName, DigestS3Object: key, DigestPublicKeyFingerprint: s.fingerprint, DigestSignatureAlgorithm: "SHA256withRSA",
+		AwsAccountID: account, DigestStartTime: start.Format(time.RFC3339), DigestEndTime: end.Format(time.RFC3339),
+		DigestS3Bucket: bucket, DigestS3Object: key, DigestPublicKeyFingerprint: s.fingerprint, DigestSignatureAlgorithm: "SHA256withRSA",
 		LogFiles: []logLine{},
 	}
 	previous := "null"
 	if before != nil {
-		d.PreviousDigestS3Bucket, d.PreviousDigestS3Object, d.PreviousDigestHashValue = &bucket, &before.key, &before.hash
+		d.PreviousDigestS3Bucket, d.PreviousDigestS3Object, d.PreviousDigestHashValue = &before.bucket, &before.key, &before.hash
 		d.PreviousDigestHashAlgorithm, d.PreviousDigestSignature = &algorithm, &before.signature
 		previous = before.signature
 	}
 	for _, l := range logs {
-		text, err := gunzip(to[l].data)
+		text, err := gunzip(to[in(bucket)+l].data)
 		if err != nil {
 			panic(err)
 		}
 		sum := sha256.Sum256(text)
-		d.LogFiles = append(d.LogFiles, logLine{bucketName, l, hex.EncodeToString(sum[:]), "SHA-256"})
+		d.LogFiles = append(d.LogFiles, logLine{bucket, l, hex.EncodeToString(sum[:]), "SHA-256"})
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -129,7 +142,7 @@ func (s signer) seal(to memoryStore, end time.Time, suffix string, logs []string
 	}
 	sum := sha256.Sum256(text)
 	hash := hex.EncodeToString(sum[:])
-	signed := sha256.Sum256([]byte(d.DigestEndTime + "\n" + bucketName + "/" + key + "\n" + hash + "\n" + previous))
+	signed := sha256.Sum256([]byte(d.DigestEndTime + "\n" + bucket + "/" + key + "\n" + hash + "\n" + previous))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, s.key, crypto.SHA256, signed[:])
 	if err != nil {
 		panic(err)
@@ -138,8 +151,8 @@ func (s signer) seal(to memoryStore, end time.Time, suffix string, logs []string
 	if suffix != "" {
 		metadata["backfill-generation-timestamp"] = end.Format(time.RFC3339)
 	}
-	to[key] = stored{zip(string(text)), metadata}
-	return &sealed{key, hash, metadata["signature"]}
+	to[in(bucket)+key] = stored{zip(string(text)), metadata}
+	return &sealed{bucket, key, hash, metadata["signature"]}
 }
 
 // chained is a bucket with a chain of digest files of six hours, two log files in each; between the third and

@@ -3,6 +3,8 @@ package archive
 import (
 	"cmp"
 	"slices"
+
+	"github.com/trailwarden/trailwarden/internal/logfile"
 )
 
 // Merge is the Result of both parts together. The order and grouping of many merges does not matter. The
@@ -17,10 +19,17 @@ func (r Result) Merge(other Result) Result {
 	r.Unpacked += other.Unpacked
 	r.Findings = mergeFindings(r.Findings, other.Findings)
 	r.Damaged = slices.Concat(r.Damaged, other.Damaged)
-	slices.SortFunc(r.Damaged, func(a, b Damage) int { return cmp.Compare(a.File, b.File) })
+	slices.SortFunc(r.Damaged, compareDamage)
 	r.Streams = mergeStreams(r.Streams, other.Streams)
 	r.Chains = mergeChains(r.Chains, other.Chains)
 	return r
+}
+
+// compareDamage puts damages in one order, two of one file too.
+func compareDamage(a, b Damage) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Unlisted, b.Unlisted), slices.CompareFunc(a.Faults, b.Faults, func(a, b logfile.Fault) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Where, b.Where), cmp.Compare(a.Text, b.Text))
+	}))
 }
 
 // mergeFindings joins copies of one record.
@@ -78,23 +87,26 @@ func union(a, b []int64) []int64 {
 	return slices.Compact(all)
 }
 
-// batch merges many small Results at the price of a few large merges.
-type batch struct {
-	parts []Result // each at least twice the next
+// Merging merges many small Results at the price of a few large merges. The zero Merging is ready; it serves one
+// goroutine at a time.
+type Merging struct {
+	parts []Result // each of at least twice as many as the next
 	sizes []int
 }
 
-func (b *batch) add(r Result) {
-	b.parts, b.sizes = append(b.parts, r), append(b.sizes, 1)
-	for n := len(b.parts); n > 1 && b.sizes[n-2] <= b.sizes[n-1]; n-- {
-		b.parts[n-2], b.sizes[n-2] = b.parts[n-2].Merge(b.parts[n-1]), b.sizes[n-2]+b.sizes[n-1]
-		b.parts, b.sizes = b.parts[:n-1], b.sizes[:n-1]
+// Add takes one more Result.
+func (m *Merging) Add(r Result) {
+	m.parts, m.sizes = append(m.parts, r), append(m.sizes, 1)
+	for n := len(m.parts); n > 1 && m.sizes[n-2] <= m.sizes[n-1]; n-- {
+		m.parts[n-2], m.sizes[n-2] = m.parts[n-2].Merge(m.parts[n-1]), m.sizes[n-2]+m.sizes[n-1]
+		m.parts, m.sizes = m.parts[:n-1], m.sizes[:n-1]
 	}
 }
 
-func (b *batch) result() Result {
+// Result is the Result of all that was added.
+func (m *Merging) Result() Result {
 	var all Result
-	for _, part := range b.parts {
+	for _, part := range m.parts {
 		all = all.Merge(part)
 	}
 	return all

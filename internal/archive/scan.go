@@ -23,6 +23,9 @@ type Scan struct {
 	Since   time.Time // files whose names say that all in them is older are left out; zero: none
 	Meter   *Meter    // counts along; nil: nobody looks
 
+	// Read is told of each file that the Result knows all of, one at a time. Nil: nobody asks.
+	Read func(File)
+
 	// From is where an earlier scan of the same Source ended; the zero Checkpoint is the beginning.
 	From Checkpoint
 	// Save is called now and then, and at the end, with where a later scan can go on. Nil: nobody asks.
@@ -50,7 +53,7 @@ var ErrMoved = errors.New("the files are not those of the earlier scan")
 // Run reads all files. When ctx ends it returns what is known by then, with the context's error.
 func (s Scan) Run(ctx context.Context, from Source) (Result, error) {
 	c := &committer{scan: s, next: s.From.Files, last: s.From.Last, waiting: map[int64]Result{}, names: map[int64]string{}}
-	c.known.add(s.From.Known)
+	c.known.Add(s.From.Known)
 	if s.Now != nil {
 		c.saved = s.Now()
 	}
@@ -59,7 +62,7 @@ func (s Scan) Run(ctx context.Context, from Source) (Result, error) {
 		if err != nil {
 			return err
 		}
-		return c.commit(n, f.Name, part)
+		return c.commit(n, f, part)
 	}, func(name string, err error) {
 		c.lose(Result{Damaged: []Damage{{File: name, Faults: []logfile.Fault{{Kind: logfile.Unreadable, Text: err.Error()}}}}})
 	})
@@ -132,7 +135,7 @@ type committer struct {
 	scan Scan
 
 	mu      sync.Mutex
-	known   batch
+	known   Merging
 	next    int64 // the file that known waits for
 	last    string
 	waiting map[int64]Result // of files behind it
@@ -141,16 +144,19 @@ type committer struct {
 	saved   time.Time
 }
 
-func (c *committer) commit(n int64, name string, part Result) error {
+func (c *committer) commit(n int64, f File, part Result) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[n], c.names[n] = part, name
+	c.waiting[n], c.names[n] = part, f.Name
+	if c.scan.Read != nil {
+		c.scan.Read(f)
+	}
 	for {
 		part, ok := c.waiting[c.next]
 		if !ok {
 			break
 		}
-		c.known.add(part)
+		c.known.Add(part)
 		c.last = c.names[c.next]
 		delete(c.waiting, c.next)
 		delete(c.names, c.next)
@@ -170,7 +176,7 @@ func (c *committer) lose(part Result) {
 }
 
 func (c *committer) checkpoint() Checkpoint {
-	return Checkpoint{Files: c.next, Last: c.last, Known: c.known.result()}
+	return Checkpoint{Files: c.next, Last: c.last, Known: c.known.Result()}
 }
 
 func (c *committer) save() error {
@@ -186,7 +192,7 @@ func (c *committer) save() error {
 func (c *committer) all() Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := c.known.result()
+	all := c.known.Result()
 	for _, part := range c.waiting {
 		all = all.Merge(part)
 	}

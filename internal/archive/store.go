@@ -138,17 +138,53 @@ type Bucket struct {
 	Store  Store
 	Name   string
 	Prefix string
+	Ahead  *Ahead // for large objects; nil: each is read by one request
 }
 
 // Files implements Source.
 func (b Bucket) Files(ctx context.Context, yield func(File) error, _ func(string, error)) error {
 	return b.Store.List(ctx, b.Name, b.Prefix, func(o Object) error {
-		if !slices.Contains(extensions, strings.ToLower(filepath.Ext(o.Key))) {
+		if !MayHoldLogs(o.Key) {
 			return nil
 		}
-		return yield(File{Name: "s3://" + b.Name + "/" + o.Key, Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
-			c, err := b.Store.Read(ctx, b.Name, o.Key)
-			return c.ReadCloser, err
-		}})
+		return yield(b.file(o))
 	})
+}
+
+// MayHoldLogs says whether an object of this key is read when a prefix is: by its extension it can hold logs.
+func MayHoldLogs(key string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(key)))
+}
+
+// NameOf is the Name of an object's File.
+func (b Bucket) NameOf(o Object) string { return "s3://" + b.Name + "/" + o.Key }
+
+// fewestPieces is from how many pieces on an object is read in pieces: it pays from there (docs/benchmarks.md).
+const fewestPieces = 4
+
+// file is an object as a File.
+func (b Bucket) file(o Object) File {
+	return File{Name: b.NameOf(o), Size: o.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		if ranges, ok := b.Store.(Ranges); ok && b.Ahead != nil && o.Size >= fewestPieces*b.Ahead.piece {
+			return openPieces(ctx, ranges, b.Name, o.Key, b.Ahead)
+		}
+		c, err := b.Store.Read(ctx, b.Name, o.Key)
+		return c.ReadCloser, err
+	}}
+}
+
+// Objects is a Source: objects of one bucket, in the order of the list.
+type Objects struct {
+	Bucket
+	List []Object
+}
+
+// Files implements Source.
+func (o Objects) Files(_ context.Context, yield func(File) error, _ func(string, error)) error {
+	for _, one := range o.List {
+		if err := yield(o.file(one)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -21,7 +21,7 @@ func link(chain []*digest) []*digest {
 	var missing []*digest
 	for i := len(chain) - 1; i >= 0; i-- {
 		d := chain[i]
-		if d.why == whyFormat || d.unread || d.PreviousDigestS3Object == nil {
+		if d.why == whyFormat || d.unread || d.missing || d.PreviousDigestS3Object == nil {
 			continue
 		}
 		key := *d.PreviousDigestS3Object
@@ -42,7 +42,7 @@ func link(chain []*digest) []*digest {
 		// A file that the next one does not name was slipped in, or what named it is gone.
 		if i < len(chain)-1 && d.why == "" && !named[d.key] {
 			next := chain[i+1]
-			if next.why == "" && next.PreviousDigestS3Object != nil && byKey[*next.PreviousDigestS3Object] != nil {
+			if next.why == "" && next.PreviousDigestS3Object != nil && byKey[*next.PreviousDigestS3Object] != nil && !backwards(d, byKey) {
 				d.why = "no other digest file names it as the one before"
 			}
 		}
@@ -50,6 +50,45 @@ func link(chain []*digest) []*digest {
 	chain = append(chain, missing...)
 	slices.SortStableFunc(chain, func(a, b *digest) int { return a.at().Compare(b.at()) })
 	return chain
+}
+
+// backwards says whether a signed digest file names one as the one before that ends no earlier.
+func backwards(d *digest, byKey map[string]*digest) bool {
+	if d.why != "" || d.PreviousDigestS3Object == nil {
+		return false
+	}
+	before := byKey[*d.PreviousDigestS3Object]
+	return before != nil && before.why == "" && !before.at().Before(d.at())
+}
+
+// clock notes the valid digest files whose times do not follow those of the one before. Signature and chain
+// hold, and `aws cloudtrail validate-logs` says nothing of it: it is no proof of anything, but odd.
+func (v *Verdict) clock(chain []*digest) {
+	byKey := map[string]*digest{}
+	for _, d := range chain {
+		byKey[d.key] = d
+	}
+	for _, d := range chain {
+		if d.why != "" {
+			continue
+		}
+		note := Check{Kind: DigestFile, Key: d.key, State: Valid, Hour: d.DigestStartTime}
+		var before *digest
+		if d.PreviousDigestS3Object != nil {
+			before = byKey[*d.PreviousDigestS3Object]
+		}
+		switch {
+		case d.end.Before(d.DigestStartTime):
+			note.Why = "its time ends before it begins"
+		case backwards(d, byKey):
+			note.Why = "time runs backwards: the digest file that it names as the one before ends at " + stamp(before.at())
+		case before != nil && before.why == "" && d.DigestStartTime.Before(before.at()):
+			note.Why = "its time overlaps with that of the one before, which ends at " + stamp(before.at())
+		default:
+			continue
+		}
+		v.Notes = append(v.Notes, note)
+	}
 }
 
 // at is the end of the time that a digest file covers; of one that cannot be read what its name says.
@@ -61,10 +100,13 @@ func (d *digest) at() time.Time {
 	return d.end
 }
 
+// mostMissing is how many missing digest files in a row are listed: whoever can write to the bucket chooses names.
+const mostMissing = 10_000
+
 // absent is the digest files between two that are there. Of all but the last only the hour is known.
 func absent(last string, next, before *digest) []*digest {
 	begin, end := before.at(), next.DigestStartTime
-	hours := max(1, int((end.Sub(begin)+digestCadence/2)/digestCadence))
+	hours := min(max(1, int((end.Sub(begin)+digestCadence/2)/digestCadence)), mostMissing)
 	var all []*digest
 	for i := range hours {
 		d := &digest{missing: true, why: whyNotFound, end: end.Add(-time.Duration(i) * digestCadence)}
@@ -77,11 +119,11 @@ func absent(last string, next, before *digest) []*digest {
 	return all
 }
 
-func (v *Verdict) count(kind, state string) {
+func (v *Verdict) count(kind, state string, n int) {
 	if v.Counts[kind] == nil {
 		v.Counts[kind] = map[string]int{}
 	}
-	v.Counts[kind][state]++
+	v.Counts[kind][state] += n
 }
 
 // digest adds the state of a digest file, and its hour.
@@ -98,7 +140,7 @@ func (v *Verdict) digest(d *digest) {
 	case d.why != "":
 		state = Invalid
 	}
-	v.count(kind, state)
+	v.count(kind, state, 1)
 	from := d.DigestStartTime
 	if from.IsZero() {
 		from = d.at().Add(-digestCadence)
@@ -120,58 +162,79 @@ func (v *Verdict) digest(d *digest) {
 	}
 }
 
-// log adds the state of a log file.
-func (v *Verdict) log(c Check, d *digest) {
-	v.count(LogFile, c.State)
-	if c.State != Valid {
-		v.Checks = append(v.Checks, c)
+// logs adds the states of the log files that a digest file lists. hours is where its hour stands in Hours.
+func (v *Verdict) logs(d *digest, found Listed, hours map[int64]int) {
+	add := func(state string, n int) {
+		if n == 0 {
+			return
+		}
+		v.count(LogFile, state, n)
+		if i, ok := hours[d.DigestStartTime.Unix()]; ok {
+			v.Hours[i].Logs[state] += n
+		}
 	}
-	if i := slices.IndexFunc(v.Hours, func(h Hour) bool { return h.From.Equal(d.DigestStartTime) }); i >= 0 {
-		v.Hours[i].Logs[c.State]++
+	add(Valid, found.Valid)
+	for _, c := range found.Others {
+		add(c.State, 1)
 	}
+	v.Checks = append(v.Checks, found.Others...)
+	v.Unchecked += len(d.LogFiles) - found.Valid - len(found.Others)
 }
 
-// unlisted finds the log files that no digest file lists, though one covers their time.
-func (v *Verdict) unlisted(logs []string, listed map[string]bool) {
-	for _, key := range logs {
-		name, ok := logfile.ParseName(key)
-		if listed[key] || ok && (name.Time.Before(v.From) || !name.Time.Before(v.To.Add(-slack/2))) {
+// unlisted finds the log files that no digest file lists, though one covers their time. Hours are in order.
+func (v *Verdict) unlisted(logs []object, listed map[string]bool) {
+	longest := time.Duration(0)
+	for _, h := range v.Hours {
+		longest = max(longest, h.To.Sub(h.From))
+	}
+	for _, o := range logs {
+		at := o.name.Time
+		if listed[o.key] || o.named && (at.Before(v.From) || !at.Before(v.To.Add(-slack/2))) {
 			continue
 		}
-		c := Check{Kind: LogFile, Key: key, State: Unlisted, Hour: name.Time, Why: "no digest file lists it: it was added, or another trail writes to this place"}
-		if !ok {
+		c := Check{Kind: LogFile, Key: o.key, State: Unlisted, Hour: at, Why: "no digest file lists it: it was added, or another trail writes to this place"}
+		if !o.named {
 			c.Why = "no digest file lists it, and its name is none of CloudTrail's"
 		}
-		for i, h := range v.Hours {
-			if !ok || name.Time.Before(h.From) || !name.Time.Before(h.To) {
+		next, _ := slices.BinarySearchFunc(v.Hours, at, func(h Hour, at time.Time) int {
+			if h.From.After(at) {
+				return 1
+			}
+			return -1
+		})
+		for i := next - 1; i >= 0 && o.named && at.Sub(v.Hours[i].From) < longest; i-- {
+			h := v.Hours[i]
+			if !at.Before(h.To) {
 				continue
 			}
 			if c.Hour = h.From; h.Digest != Valid {
 				c.State, c.Why = Unproven, "the digest file of its hour is "+h.Digest
 			}
-			v.Hours[i].Logs[c.State]++
+			h.Logs[c.State]++
 			break
 		}
-		v.count(LogFile, c.State)
+		v.count(LogFile, c.State, 1)
 		v.Checks = append(v.Checks, c)
 	}
 }
 
 // newest finds the digest files that should have followed the last one: log files were delivered since, or
 // the time that was asked for goes on.
-func (v *Verdict) newest(chain []*digest, logs []string, until time.Time) {
+func (v *Verdict) newest(chain []*digest, logs []object, until time.Time) {
 	last := chain[len(chain)-1].at()
 	seen := until
-	for _, key := range logs {
-		if name, ok := logfile.ParseName(key); ok && name.Time.After(seen) {
-			seen = name.Time
+	for _, o := range logs {
+		if o.named && o.name.Time.After(seen) {
+			seen = o.name.Time
 		}
 	}
-	for from := last; seen.Sub(from) >= slack; from = from.Add(digestCadence) {
-		v.count(DigestFile, Missing)
+	from := last
+	for n := 0; n < mostMissing && seen.Sub(from) >= slack; n++ {
+		v.count(DigestFile, Missing, 1)
 		v.Checks = append(v.Checks, Check{Kind: DigestFile, State: Missing, Hour: from,
 			Why: "the newest digest files are missing: time went on after the last one that is there"})
 		v.Hours = append(v.Hours, Hour{From: from, To: from.Add(digestCadence), Digest: Missing, Logs: map[string]int{}})
+		from = from.Add(digestCadence)
 	}
 }
 

@@ -1,14 +1,10 @@
 package archive
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,6 +29,14 @@ type Verify struct {
 	From, To     time.Time // zero: all that is there
 	Workers      int
 	Meter        *Meter
+
+	// Before is what an earlier run on the same files checked; it is not looked at again.
+	Before Checked
+	// Save is called now and then, and at the end, with what a later run need not look at. Nil: nobody asks.
+	// Its error ends the run.
+	Save  func(Checked) error
+	Every time.Duration // between two calls of Save
+	Now   func() time.Time
 }
 
 // Kinds of file and their states.
@@ -76,6 +80,9 @@ type Verdict struct {
 	Hours   []Hour                    `json:"hours"`
 	Checks  []Check                   `json:"checks"` // all that is not valid, by hour
 	Windows []Window                  `json:"blind_windows"`
+
+	Notes     []Check `json:"notes,omitempty"`     // what else is to know of valid files
+	Unchecked int     `json:"unchecked,omitempty"` // log files that were not looked at before it was interrupted
 }
 
 // Sound says whether all files are valid.
@@ -101,7 +108,40 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return out, err
 	}
-	var chain, backfill []*digest
+	chain, backfill := split(digests)
+	chain = link(chain)
+	backfill = link(backfill)
+
+	listed := map[string]bool{}
+	all := slices.Concat(chain, backfill)
+	for _, d := range all {
+		out.digest(d)
+		for _, entry := range d.LogFiles {
+			listed[entry.S3Object] = true
+		}
+	}
+	slices.SortStableFunc(out.Hours, func(a, b Hour) int { return a.From.Compare(b.From) })
+	hours := map[int64]int{}
+	for i := range slices.Backward(out.Hours) {
+		hours[out.Hours[i].From.Unix()] = i
+	}
+	found, err := v.check(ctx, all)
+	for i, d := range all {
+		out.logs(d, found[i], hours)
+	}
+	out.unlisted(logs, listed)
+	out.newest(chain, logs, v.To)
+	out.windows(chain, v)
+	out.clock(chain)
+	slices.SortStableFunc(out.Checks, func(a, b Check) int {
+		return cmp.Or(a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
+	})
+	slices.SortStableFunc(out.Hours, func(a, b Hour) int { return a.From.Compare(b.From) })
+	return out, err
+}
+
+// split tells the digest files of the chain from those of backfills.
+func split(digests []*digest) (chain, backfill []*digest) {
 	for _, d := range digests {
 		if name, _ := logfile.ParseName(d.key); name.Backfill {
 			backfill = append(backfill, d)
@@ -109,87 +149,82 @@ func (v Verify) Run(ctx context.Context) (Verdict, error) {
 			chain = append(chain, d)
 		}
 	}
-	if err := v.signatures(ctx, chain, backfill); err != nil {
-		return out, err
-	}
-	chain = link(chain)
-	backfill = link(backfill)
-
-	listed := map[string]bool{}
-	var jobs []job
-	for _, list := range [][]*digest{chain, backfill} {
-		for _, d := range list {
-			out.digest(d)
-			for _, entry := range d.LogFiles {
-				listed[entry.S3Object] = true
-				jobs = append(jobs, job{entry, d})
-			}
-		}
-	}
-	checks := make([]Check, len(jobs))
-	h := newHashers()
-	err = parallel(ctx, v.Workers, len(jobs), func(ctx context.Context, i int) (err error) {
-		checks[i], err = v.log(ctx, h, jobs[i])
-		return err
-	})
-	for i, c := range checks {
-		if c.Kind != "" {
-			out.log(c, jobs[i].digest)
-		}
-	}
-	out.unlisted(logs, listed)
-	out.newest(chain, logs, v.To)
-	out.windows(chain, v)
-	slices.SortStableFunc(out.Checks, func(a, b Check) int {
-		return cmp.Or(a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
-	})
-	slices.SortFunc(out.Hours, func(a, b Hour) int { return a.From.Compare(b.From) })
-	return out, err
+	return chain, backfill
 }
 
+// place is where digest files are.
+type place struct{ bucket, prefix string }
+
 // load reads all digest files: of the trail's bucket, and of those that it wrote to before.
-func (v Verify) load(ctx context.Context) (digests []*digest, logs []string, err error) {
-	buckets := []string{v.Bucket}
-	for i := 0; i < len(buckets) && i < mostBuckets; i++ {
+func (v Verify) load(ctx context.Context) (digests []*digest, logs []object, err error) {
+	places := []place{{v.Bucket, v.Prefix}}
+	for i := 0; i < len(places) && i < mostPlaces; i++ {
 		in := v
-		in.Bucket = buckets[i]
-		names, more, err := in.list(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(names) == 0 && i == 0 {
-			return nil, nil, ErrNoDigests
-		}
-		logs = append(logs, more...)
-		read := make([]*digest, len(names))
-		err = parallel(ctx, v.Workers, len(names), func(ctx context.Context, n int) (err error) {
-			read[n], err = readDigest(ctx, v.Store, in.Bucket, names[n])
+		in.Bucket, in.Prefix = places[i].bucket, places[i].prefix
+		var read []*digest
+		var more []object
+		err := parallel(ctx, 2, 2, func(ctx context.Context, n int) (err error) {
+			if n == 0 {
+				read, err = in.digests(ctx)
+			} else {
+				more, err = in.logs(ctx)
+			}
 			return err
 		})
-		if err != nil {
+		switch {
+		case err != nil && (i == 0 || ctx.Err() != nil):
+			return nil, nil, err
+		case err != nil: // nothing is known of what is there
+			read, more = nil, nil
+		case len(read) == 0 && i == 0:
+			return nil, nil, ErrNoDigests
+		}
+		if i > 0 {
+			read = append(read, absentFrom(places[i], digests, read, err)...)
+		}
+		if err := v.signatures(ctx, read); err != nil {
 			return nil, nil, err
 		}
-		digests = append(digests, read...)
+		logs, digests = append(logs, more...), append(digests, read...)
 		for _, d := range read {
-			if before := d.PreviousDigestS3Bucket; before != nil && v.Bucket != "" && !slices.Contains(buckets, *before) {
-				buckets = append(buckets, *before)
+			// What anybody may have written does not decide where is read.
+			if d.why != "" || d.PreviousDigestS3Bucket == nil || d.PreviousDigestS3Object == nil || v.Bucket == "" || d.DigestStartTime.Before(v.From) {
+				continue
+			}
+			at, _, _ := strings.Cut(*d.PreviousDigestS3Object, "AWSLogs/")
+			if p := (place{*d.PreviousDigestS3Bucket, strings.TrimSuffix(at, "/")}); !slices.Contains(places, p) {
+				places = append(places, p)
 			}
 		}
 	}
 	return digests, logs, nil
 }
 
+// absentFrom is the digest file in another bucket that one of the digest files names, when it is not there, or when the
+// bucket could not be listed.
+func absentFrom(p place, digests, there []*digest, err error) []*digest {
+	for _, d := range digests {
+		if d.why != "" || d.PreviousDigestS3Bucket == nil || *d.PreviousDigestS3Bucket != p.bucket || d.PreviousDigestS3Object == nil {
+			continue
+		}
+		key := *d.PreviousDigestS3Object
+		if slices.ContainsFunc(there, func(t *digest) bool { return t.key == key }) {
+			continue
+		}
+		lost := &digest{bucket: p.bucket, key: key, DigestStartTime: d.DigestStartTime.Add(-digestCadence), end: d.DigestStartTime}
+		if lost.missing, lost.why = true, whyNotFound; err != nil {
+			lost.missing, lost.unread, lost.why = false, true, err.Error()
+		}
+		return []*digest{lost}
+	}
+	return nil
+}
+
 // ErrNoDigests is returned when there is nothing to verify with.
 var ErrNoDigests = errors.New("verify: there is no digest file of this trail in this time")
 
-// mostBuckets is how many buckets a trail's chain is followed through.
-const mostBuckets = 8
-
-// job is a log file to look at.
-type job struct {
-	logEntry
-	digest *digest
-}
+// mostPlaces is how many buckets a trail's chain is followed through.
+const mostPlaces = 8
 
 // folder is where the keys of a kind of file begin.
 func (v Verify) folder(kind string) string {
@@ -197,35 +232,56 @@ func (v Verify) folder(kind string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "/") + "/"
 }
 
-// list finds the digest files of the trail and the log files of the account and Region.
-func (v Verify) list(ctx context.Context) (digests []string, logs []string, err error) {
-	within := func(name logfile.Name) bool {
-		return (v.From.IsZero() || !name.Time.Before(v.From)) && (v.To.IsZero() || !name.Time.After(v.To.Add(time.Hour)))
-	}
-	err = v.Store.List(ctx, v.Bucket, v.folder("CloudTrail-Digest"), func(o Object) error {
+// object is a log file that is there, with what its name says; false when that is nothing.
+type object struct {
+	key   string
+	name  logfile.Name
+	named bool
+}
+
+// within says whether a file is of the time that is asked for.
+func (v Verify) within(name logfile.Name) bool {
+	return (v.From.IsZero() || !name.Time.Before(v.From)) && (v.To.IsZero() || !name.Time.After(v.To.Add(time.Hour)))
+}
+
+// digests reads the trail's digest files in the bucket.
+func (v Verify) digests(ctx context.Context) ([]*digest, error) {
+	var keys []string
+	err := v.Store.List(ctx, v.Bucket, v.folder("CloudTrail-Digest"), func(o Object) error {
 		name, ok := logfile.ParseName(o.Key)
-		if ok && name.Digest && name.Trail == v.Trail && name.HomeRegion == v.HomeRegion && name.Region == v.Region && within(name) {
-			digests = append(digests, o.Key)
+		if ok && name.Digest && name.Trail == v.Trail && name.HomeRegion == v.HomeRegion && name.Region == v.Region && v.within(name) {
+			keys = append(keys, o.Key)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list digest files: %w", err)
+		return nil, fmt.Errorf("list digest files: %w", err)
 	}
+	all := make([]*digest, len(keys))
+	err = parallel(ctx, v.Workers, len(keys), func(ctx context.Context, n int) (err error) {
+		all[n], err = readDigest(ctx, v.Store, v.Bucket, keys[n])
+		return err
+	})
+	return all, err
+}
+
+// logs finds the log files of the account and Region in the bucket.
+func (v Verify) logs(ctx context.Context) (all []object, err error) {
 	err = v.Store.List(ctx, v.Bucket, v.folder("CloudTrail"), func(o Object) error {
-		if name, ok := logfile.ParseName(o.Key); !ok || within(name) {
-			logs = append(logs, o.Key)
+		if name, ok := logfile.ParseName(o.Key); !ok || v.within(name) {
+			all = append(all, object{o.Key, name, ok})
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list log files: %w", err)
+		return nil, fmt.Errorf("list log files: %w", err)
 	}
-	return digests, logs, nil
+	return all, nil
 }
 
 // signatures checks that of each digest file.
-func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error {
+func (v Verify) signatures(ctx context.Context, digests []*digest) error {
+	chain, backfill := split(digests)
 	known := map[string]string{} // what the next digest files say of the signatures of the ones before
 	var from, to time.Time
 	for _, d := range chain {
@@ -247,8 +303,12 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 		if err != nil {
 			return err
 		}
-		for _, d := range chain {
-			d.check(keys, known[d.key])
+		err = parallel(ctx, runtime.GOMAXPROCS(0), len(chain), func(_ context.Context, i int) error {
+			chain[i].check(keys, known[chain[i].key])
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	for _, d := range backfill {
@@ -256,7 +316,7 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 			continue // it could not be read
 		}
 		at := d.end
-		if text := d.metadata["backfill-generation-timestamp"]; text != "" {
+		if text := d.metadata["backfill-generation-timestamp"]; text != "" || d.metadata["signature"] != "" {
 			t, err := time.Parse(time.RFC3339, text)
 			if err != nil {
 				d.why = whyFormat
@@ -272,87 +332,6 @@ func (v Verify) signatures(ctx context.Context, chain, backfill []*digest) error
 	}
 	return nil
 }
-
-// log looks at one log file. Its error is the context's.
-func (v Verify) log(ctx context.Context, by hashers, j job) (Check, error) {
-	c := Check{Kind: LogFile, Key: j.S3Object, State: Valid, Hour: j.digest.DigestStartTime}
-	if j.digest.why != "" && v.Bucket != "" && j.S3Bucket != j.digest.bucket {
-		// A file that anybody may have written does not decide what is read elsewhere.
-		c.State, c.Why = Unproven, "listed by a digest file that is invalid itself, in another bucket: it was not read"
-		return c, nil
-	}
-	content, err := v.Store.Read(ctx, j.S3Bucket, j.S3Object)
-	if errors.Is(err, fs.ErrNotExist) {
-		c.State, c.Why = Missing, whyNotFound
-		return c, nil
-	}
-	if err != nil && ctx.Err() == nil {
-		c.State, c.Why = Unread, err.Error()
-		return c, nil
-	}
-	if err != nil {
-		return Check{}, err
-	}
-	h, err := by.hash(ctx, content)
-	if closeErr := content.Close(); err == nil {
-		err = closeErr
-	}
-	switch {
-	case ctx.Err() != nil:
-		return Check{}, ctx.Err()
-	case err != nil:
-		c.State, c.Why = Unread, err.Error()
-	case h.Fault != nil && h.Fault.Kind == logfile.Unreadable:
-		c.State, c.Why = Unread, h.Fault.Text
-	case h.Fault != nil && h.Fault.Kind != logfile.Truncated:
-		c.State, c.Why = Invalid, whyFormat
-	case !strings.EqualFold(hex.EncodeToString(h.Sum[:]), j.HashValue):
-		c.State, c.Why = Invalid, "hash value doesn't match"
-	case h.Fault != nil:
-		c.State, c.Why = Invalid, "the end of the file is cut off"
-	case h.Appended:
-		c.State, c.Why = Invalid, "something was appended: the part that was hashed is as it was"
-	case j.digest.why != "":
-		c.State, c.Why = Unproven, "listed by a digest file that is invalid itself: "+j.digest.why
-	}
-	if v.Meter != nil {
-		v.Meter.Files.Add(1)
-		v.Meter.Unpacked.Add(h.Unpacked)
-		v.Meter.Packed.Add(max(0, content.Size))
-	}
-	return c, nil
-}
-
-// hashers hash log files, one for each processor: many more files may wait for the network at a time, and
-// each Reader has large buffers.
-type hashers chan *logfile.Reader
-
-func newHashers() hashers {
-	h := make(hashers, runtime.GOMAXPROCS(0))
-	for range cap(h) {
-		h <- new(logfile.Reader)
-	}
-	return h
-}
-
-// hash reads a file, and then hashes it. A long one is hashed as it comes.
-func (h hashers) hash(ctx context.Context, c Content) (logfile.Hashed, error) {
-	var from io.Reader = c
-	if c.Size >= 0 && c.Size <= small {
-		data, err := readAll(c, c.Size)
-		if from = bytes.NewReader(data); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			from = io.MultiReader(from, failed{err})
-		}
-	}
-	r := <-h
-	defer func() { h <- r }()
-	return r.Hash(ctx, from, c.Size)
-}
-
-// failed is the end of a file that could not be read further.
-type failed struct{ err error }
-
-func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // parallel does n things, several at a time. The first error ends it.
 func parallel(ctx context.Context, workers, n int, do func(ctx context.Context, i int) error) error {

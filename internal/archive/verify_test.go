@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,7 +31,7 @@ func logsOf(store memoryStore, hour int) []string {
 	var logs []string
 	for key := range store {
 		if strings.Contains(key, "/CloudTrail/") && strings.Contains(key, noon.Add(time.Duration(hour-1)*time.Hour).Format("_20060102T15")) {
-			logs = append(logs, key)
+			logs = append(logs, strings.TrimPrefix(key, in("old-bucket")))
 		}
 	}
 	slices.Sort(logs)
@@ -43,6 +44,7 @@ type attack struct {
 	off  int
 	do   func(memoryStore, []*sealed)
 	want []string // kind, state and beginning of why of all that is not valid
+	note string   // beginning of what is noted of a valid file
 	// Files that the AWS CLI does not call invalid, with the reason why we do, or the other way round.
 	only string
 }
@@ -128,6 +130,83 @@ var attacks = []attack{
 	{name: "backfill", do: func(s memoryStore, _ []*sealed) { backfilled(s) }},
 	{name: "log of a backfill altered", do: func(s memoryStore, _ []*sealed) { rewrite(s, backfilled(s), "GetObject", "PutObject") },
 		want: []string{"log invalid: hash value doesn't match"}},
+	{name: "backfill without its time", do: func(s memoryStore, _ []*sealed) {
+		backfilled(s)
+		for key, o := range s {
+			if strings.Contains(key, "_backfill") {
+				s[key] = stored{o.data, map[string]string{"signature": o.metadata["signature"], "signature-algorithm": "SHA256withRSA"}}
+			}
+		}
+	}, want: []string{"backfill_digest invalid: invalid format", "log unproven: "}, only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
+	{name: "key not found", do: func(s memoryStore, c []*sealed) {
+		signer{newSigner().key, "no such key"}.seal(s, noon.Add(6*time.Hour), "", logsOf(s, 6), c[4])
+	}, want: []string{`digest invalid: public key not found for fingerprint "no such key"`, "log unproven: ", "log unproven: "},
+		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
+	{name: "two logs change places", do: func(s memoryStore, _ []*sealed) {
+		l := logsOf(s, 2)
+		s[l[0]], s[l[1]] = s[l[1]], s[l[0]]
+	}, want: []string{"log invalid: hash value doesn't match", "log invalid: hash value doesn't match"}},
+	{name: "logs change places in a digest", do: func(s memoryStore, c []*sealed) {
+		l := logsOf(s, 3)
+		for _, swap := range [][2]string{{l[0], "x"}, {l[1], l[0]}, {`"x"`, `"` + l[1] + `"`}} {
+			rewrite(s, c[2].key, swap[0], swap[1])
+		}
+	}, want: []string{"digest invalid: signature", "log invalid: hash value", "log invalid: hash value"},
+		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
+	{name: "digest moved to another hour", do: func(s memoryStore, c []*sealed) {
+		s[strings.Replace(c[2].key, "T150000Z", "T153000Z", 1)] = s[c[2].key]
+		delete(s, c[2].key)
+	}, want: []string{"digest invalid: has been moved", "digest missing: not found", "log unproven: ", "log unproven: "},
+		only: "a digest file that no other names: the AWS CLI follows the chain past it"},
+	{name: "clock order: overlap", do: func(s memoryStore, c []*sealed) {
+		newSigner().sealIn(bucketName, s, noon.Add(270*time.Minute), noon.Add(6*time.Hour), "", logsOf(s, 6), c[4])
+	}, note: "its time overlaps"},
+	{name: "clock order: backwards", do: func(s memoryStore, c []*sealed) {
+		delete(s, c[5].key)
+		newSigner().sealIn(bucketName, s, noon.Add(210*time.Minute), noon.Add(270*time.Minute), "", logsOf(s, 6), c[4])
+	}, note: "time runs backwards"},
+	{name: "clock order: the end before the beginning", do: func(s memoryStore, c []*sealed) {
+		newSigner().sealIn(bucketName, s, noon.Add(7*time.Hour), noon.Add(6*time.Hour), "", logsOf(s, 6), c[4])
+	}, note: "its time ends before it begins"},
+	{name: "chain from another bucket", do: func(s memoryStore, _ []*sealed) { moved(s) }},
+	{name: "log in the other bucket altered", do: func(s memoryStore, _ []*sealed) {
+		moved(s)
+		rewrite(s, in("old-bucket")+logsOf(s, 2)[0], "mallory", "alice")
+	}, want: []string{"log invalid: hash value doesn't match"}},
+	{name: "newest digest in the other bucket deleted", do: func(s memoryStore, _ []*sealed) { delete(s, in("old-bucket")+moved(s)[2].key) },
+		want: []string{"digest missing: not found", "log unproven: the digest file of its hour is missing", "log unproven: the digest file of its hour is missing"},
+		only: "the log files of which no digest file is left: the AWS CLI does not list log files"},
+	{name: "a forged digest names another bucket", do: func(s memoryStore, c []*sealed) {
+		rewrite(s, c[2].key, `"previousDigestS3Bucket":"`+bucketName, `"previousDigestS3Bucket":"mallorys`)
+	}, want: []string{"digest invalid: signature", "log unproven: ", "log unproven: "},
+		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
+	{name: "a forged digest of all time", do: func(s memoryStore, c []*sealed) {
+		rewrite(s, c[4].key, `"digestStartTime":"`+noon.Add(4*time.Hour).Format(time.RFC3339), `"digestStartTime":"0001-01-02T00:00:00Z`)
+	}, want: []string{"digest invalid: signature", "log unproven: ", "log unproven: "},
+		only: "the log files that an invalid digest file lists: the AWS CLI does not look at them"},
+}
+
+// moved makes the bucket one to which the trail writes since the fourth hour; before it wrote to another.
+func moved(s memoryStore) []*sealed {
+	clear(s)
+	var chain []*sealed
+	var before *sealed
+	for hour := 1; hour <= 6; hour++ {
+		bucket := bucketName
+		if hour <= 3 {
+			bucket = "old-bucket"
+		}
+		end := noon.Add(time.Duration(hour) * time.Hour)
+		var logs []string
+		for i := range 2 {
+			at := end.Add(-time.Duration(50-20*i) * time.Minute)
+			logs = append(logs, logName("eu-central-1", at))
+			s[in(bucket)+logs[i]] = stored{zip(logText(call(fmt.Sprint(hour, i), "s3.amazonaws.com:GetObject", at))), nil}
+		}
+		before = newSigner().sealIn(bucket, s, end.Add(-time.Hour), end, "", logs, before)
+		chain = append(chain, before)
+	}
+	return chain
 }
 
 // backfilled adds a log file that came late, and its digest file.
@@ -153,6 +232,9 @@ func TestVerify(t *testing.T) {
 			matches(t, got, a.want)
 			if (a.off > 0) != (len(got.Windows) == 1) || a.off > 0 && (got.Windows[0].Seconds != float64(3600*a.off) || got.Windows[0].Sure != High) {
 				t.Errorf("blind windows %+v", got.Windows)
+			}
+			if (a.note == "") != (len(got.Notes) == 0) || a.note != "" && !strings.HasPrefix(got.Notes[0].Why, a.note) {
+				t.Errorf("notes %+v, want %q", got.Notes, a.note)
 			}
 		})
 	}
@@ -225,6 +307,48 @@ func TestVerifyCopy(t *testing.T) {
 	}
 }
 
+// TestVerifyCopyAgrees: a copy of the bucket, with the metadata of S3 beside each digest file, gets the verdict that the
+// bucket gets.
+func TestVerifyCopyAgrees(t *testing.T) {
+	for _, a := range attacks {
+		store, chain := chained(a.off)
+		if a.do != nil {
+			a.do(store, chain)
+		}
+		if strings.Contains(fmt.Sprint(slices.Collect(maps.Keys(store))), "old-bucket") {
+			continue // a copy is of one bucket
+		}
+		want, err := verify(store).Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		for key, o := range store {
+			path := filepath.Join(dir, filepath.FromSlash(key))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			files := map[string][]byte{path: o.data}
+			if o.metadata != nil {
+				if files[path+".metadata.json"], err = json.Marshal(o.metadata); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for path, data := range files {
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		v := verify(Folder{dir})
+		v.Bucket = ""
+		got, err := v.Run(t.Context())
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Errorf("%s: %v (-S3 +copy)\n%s", a.name, err, d)
+		}
+	}
+}
+
 func TestVerifyRange(t *testing.T) {
 	store, _ := chained(0)
 	v := verify(store)
@@ -271,8 +395,9 @@ func TestAgainstAWS(t *testing.T) {
 			text, _ := c.CombinedOutput()
 			theirs := map[string]string{}
 			for line := range strings.Lines(string(text)) {
-				if kind, rest, ok := strings.Cut(strings.TrimSpace(line), " file\ts3://"+bucketName+"/"); ok && strings.HasSuffix(kind, "igest") || strings.HasSuffix(kind, "Log") {
+				if kind, rest, ok := strings.Cut(strings.TrimSpace(line), " file\ts3://"); ok && strings.HasSuffix(kind, "igest") || strings.HasSuffix(kind, "Log") {
 					key, state, _ := strings.Cut(rest, "\t")
+					_, key, _ = strings.Cut(key, "/") // of the bucket
 					theirs[key] = "valid"
 					if strings.HasPrefix(state, "INVALID") {
 						theirs[key] = "invalid"
@@ -317,7 +442,7 @@ func stub(store memoryStore) http.Handler {
 				newSigner().fingerprint, base64.StdEncoding.EncodeToString(der[newSigner().fingerprint]))
 			return
 		}
-		key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/"+bucketName), "/")
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		switch q := r.URL.Query(); {
 		case q.Has("location"):
 			fmt.Fprint(w, `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-central-1</LocationConstraint>`)
@@ -328,7 +453,7 @@ func stub(store memoryStore) http.Handler {
 				IsTruncated bool
 				Contents    []entry
 			}{}
-			_ = store.List(r.Context(), "", q.Get("prefix"), func(o Object) error {
+			_ = store.List(r.Context(), bucket, q.Get("prefix"), func(o Object) error {
 				if o.Key > q.Get("marker") {
 					page.Contents = append(page.Contents, entry{o.Key})
 				}
@@ -338,7 +463,7 @@ func stub(store memoryStore) http.Handler {
 				panic(err)
 			}
 		default:
-			o, ok := store[key]
+			o, ok := store[in(bucket)+key]
 			if !ok {
 				w.WriteHeader(http.StatusNotFound)
 				fmt.Fprint(w, `<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>`)
@@ -378,4 +503,47 @@ func TestVerifyUnread(t *testing.T) {
 		t.Errorf("%v: %+v", err, got.Counts)
 	}
 	matches(t, got, []string{"digest unread: access denied", "log unproven: the digest file of its hour is unread", "log unproven: the digest file of its hour is unread"})
+}
+
+// closedStore does not list a bucket.
+type closedStore struct {
+	memoryStore
+	closed string
+}
+
+func (c closedStore) List(ctx context.Context, bucket, prefix string, yield func(Object) error) error {
+	if bucket == c.closed {
+		return errors.New("access denied")
+	}
+	return c.memoryStore.List(ctx, bucket, prefix, yield)
+}
+
+// TestVerifyOtherBucket: where the chain goes on in a bucket that cannot be listed, that is said, and the rest is verified.
+// What is not asked for is not missed there.
+func TestVerifyOtherBucket(t *testing.T) {
+	store := memoryStore{}
+	moved(store)
+	got, err := verify(closedStore{store, "old-bucket"}).Run(t.Context())
+	if err != nil || got.Unread() != 1 || got.Counts[LogFile][Valid] != 6 || got.Counts[DigestFile][Valid] != 3 {
+		t.Errorf("%v: %+v", err, got.Counts)
+	}
+	matches(t, got, []string{"digest unread: list digest files: access denied"})
+	v := verify(store)
+	v.From = noon.Add(4 * time.Hour)
+	if got, err := v.Run(t.Context()); err != nil || !got.Sound() || got.Counts[DigestFile][Valid] != 3 {
+		t.Errorf("%v: %+v", err, got)
+	}
+	if got, err := verify(closedStore{store, bucketName}).Run(t.Context()); err == nil {
+		t.Errorf("the trail's bucket cannot be listed, and all is well: %+v", got)
+	}
+}
+
+// TestVerifyFarFuture: a name that somebody made up costs no more than its place in the bucket.
+func TestVerifyFarFuture(t *testing.T) {
+	store, _ := chained(0)
+	store[logName("eu-central-1", time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))] = stored{zip(logText()), nil}
+	got, err := verify(store).Run(t.Context())
+	if err != nil || got.Counts[DigestFile][Missing] != mostMissing {
+		t.Errorf("%v: %v", err, got.Counts)
+	}
 }

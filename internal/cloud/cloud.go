@@ -19,12 +19,16 @@ import (
 type Client struct {
 	Config  aws.Config
 	Version string // for the user agent
+	// Restore is the ARN of a role that every action but StartLogging is made with, each time with a session policy for
+	// the one trail; empty makes them with the client's own credentials.
+	Restore string
 
-	mu      sync.Mutex
-	trails  map[string]*cloudtrail.Client // by Region
-	self    string
-	caller  known[trail.Caller]
-	regions known[[]string]
+	mu        sync.Mutex
+	trails    map[string]*cloudtrail.Client // by Region
+	restorers map[trail.ARN]assumed
+	self      string
+	caller    known[trail.Caller]
+	regions   known[[]string]
 }
 
 // in is the CloudTrail client of a Region, built once.
@@ -37,13 +41,17 @@ func (c *Client) in(region string) *cloudtrail.Client {
 	if c.trails == nil {
 		c.trails = make(map[string]*cloudtrail.Client)
 	}
-	api := cloudtrail.NewFromConfig(c.Config, func(o *cloudtrail.Options) {
+	api := c.client(c.Config, region)
+	c.trails[region] = api
+	return api
+}
+
+func (c *Client) client(cfg aws.Config, region string) *cloudtrail.Client {
+	return cloudtrail.NewFromConfig(cfg, func(o *cloudtrail.Options) {
 		o.Region = region
 		o.Retryer = aws.NopRetryer{}
 		o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue("trailwarden", c.Version))
 	})
-	c.trails[region] = api
-	return api
 }
 
 // Self is the ARN of the principal that the credentials belong to. It is asked for once.

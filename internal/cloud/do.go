@@ -17,7 +17,11 @@ import (
 // Do makes the call of an action and returns AWS's request id, by which CloudTrail's own record of it can be
 // recognised. The incident's id goes into the user agent. Only what the action sends is in the request.
 func (c *Client) Do(ctx context.Context, action trail.Action, incidentID string) (string, error) {
-	call := request{api: c.in(action.Target.Region), action: action, mark: func(o *cloudtrail.Options) {
+	api, err := c.restorer(ctx, action)
+	if err != nil {
+		return "", err
+	}
+	call := request{api: api, action: action, mark: func(o *cloudtrail.Options) {
 		o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKey(incidentID))
 	}}
 	if err := c.retry(ctx, string(action.Op), action.Target.String(), call.make); err != nil {

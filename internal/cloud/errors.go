@@ -90,6 +90,9 @@ func cause(err error) error {
 func (c *Client) hint(call *trail.CallError) string {
 	switch call.Class {
 	case trail.ClassDenied:
+		if call.Op == assumeRole {
+			return fmt.Sprintf("see whether repairs were switched off: is the policy trailwarden-repair, which allows sts:AssumeRole on %s, attached to trailwarden's role? If it is, see that the role exists and trusts trailwarden's (parameter RestoreTrailArns)", call.Target)
+		}
 		return fmt.Sprintf("allow %s on %s to trailwarden's role, and look for a service control policy or permissions boundary that denies it", iamAction(call.Op), call.Target)
 	case trail.ClassLogin:
 		return "check the AWS credentials (environment, profile or role), that the Region is enabled for the account, and the clock"

@@ -11,6 +11,7 @@ package config
 type Config struct {
 	Version   int // version of the file's shape
 	SNS       SNS
+	Notify    Notify
 	Compat    string   // "" or "2017"
 	Observe   bool     // no call that changes anything
 	Baseline  string   // file; "" means the one in the working directory, where there is one
@@ -18,6 +19,11 @@ type Config struct {
 	Region    string   // "" means what the AWS credential chain says
 	LogFormat string   // "text" or "json"
 	TimeZone  string   // IANA name
+	Ledger    string   // file or dynamodb://TABLE; "" means what the verb says
+	Retention string   // how long the ledger keeps what is well
+	Watch     Watch
+	Evidence  Evidence
+	Anchor    Anchor
 
 	// Origins says of each key, by its name, where its value came from.
 	Origins map[string]Origin
@@ -60,7 +66,7 @@ type Layer struct {
 // Value is one key, set.
 type Value struct {
 	Key    Key
-	Data   any // string, bool, int or []string, as the key's Kind says
+	Data   any // string, bool, int, []string or secret.Ref, as the key's Kind says
 	Origin Origin
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
 var update = flag.Bool("update", false, "write the generated files anew")
@@ -98,7 +101,11 @@ flag --log-format: log_format: "xml" is not a log format
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	good := Config{Version: 1, Compat: "2017", LogFormat: "text", TimeZone: "UTC"}
+	good, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good.Compat = "2017"
 	if diff := cmp.Diff(good, c, cmpopts.IgnoreFields(Config{}, "Origins")); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
@@ -122,6 +129,45 @@ func TestTopicARN(t *testing.T) {
 	}
 }
 
+// A secret that stands in the environment is used, and shown nowhere: not by config show, not in a file that config
+// init writes, not in a problem.
+func TestSecrets(t *testing.T) {
+	const canary = "xoxb-canary-1234"
+	c, err := Load(Env([]string{"TRAILWARDEN_NOTIFY_SLACK_BOT_TOKEN=" + canary, "TRAILWARDEN_NOTIFY_SLACK_WEBHOOK_URL=file:/run/secrets/slack"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here, ok := c.Notify.Slack.BotToken.Here(); !ok || here.Reveal() != canary {
+		t.Error("the token is lost")
+	}
+	for key, want := range map[string]string{"notify.slack.bot_token": "[redacted]", "notify.slack.webhook_url": "file:/run/secrets/slack", "notify.webhook.url": ""} {
+		if got := keyOf(t, key).Of(c); got != want {
+			t.Errorf("%s shows %q, want %q", key, got, want)
+		}
+	}
+	for key, bad := range map[string]string{
+		"notify.slack.bot_token": "xoxp-canary", "notify.slack.webhook_url": "hooks.slack.com/canary", "notify.pagerduty.routing_key": "canary",
+		"notify.webhook.url": "https://user:canary@example.org/", "notify.webhook.secret": "whsec_good canary", "notify.teams.webhook_url": "https://exa mple/%zzcanary",
+		"notify.alertmanager.password": " canary",
+	} {
+		_, err := Load(Env([]string{keyOf(t, key).Env()[0] + "=" + bad}))
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	for _, text := range []string{string(YAML(c)), fmt.Sprintf("%v %+v %#v", c, c, c)} {
+		if strings.Contains(text, "canary") {
+			t.Errorf("shown:\n%s", text)
+		}
+	}
+	if strings.Contains(string(YAML(c)), "redacted") {
+		t.Error("the file has a mark for a secret")
+	}
+	if !strings.Contains(string(YAML(c)), "\n    webhook_url: file:/run/secrets/slack\n") {
+		t.Error("the reference does not stand in the file")
+	}
+}
+
 // Every field of Config has one row, and every row is complete.
 func TestTable(t *testing.T) {
 	var c Config
@@ -131,7 +177,7 @@ func TestTable(t *testing.T) {
 		for i := range v.NumField() {
 			name := path + v.Type().Field(i).Name
 			switch f := v.Field(i); {
-			case f.Kind() == reflect.Struct:
+			case f.Kind() == reflect.Struct && f.Type() != reflect.TypeFor[secret.Ref]():
 				collect(f, name+".")
 			case name != "Origins":
 				fields[f.Addr().Interface()] = name

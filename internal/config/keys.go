@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
 // Key is one row of the table: everything there is to know about a key.
@@ -29,11 +31,13 @@ type Key struct {
 	Hint   string             // how to come by one
 	Digits bool               // a text that may look like a number, so that the file need not quote it
 
-	at func(*Config) any // *string, *bool, *int or *[]string
+	at func(*Config) any // *string, *bool, *int, *[]string or *secret.Ref
 }
 
 // Keys is the table, in the order of the file.
-var Keys = []Key{
+var Keys = slices.Concat(mainKeys, watchKeys, notifyKeys)
+
+var mainKeys = []Key{
 	{
 		Name: "version", FileOnly: true, Required: true, Default: "1",
 		Doc:    "Version of this file's shape.",
@@ -113,9 +117,10 @@ const (
 	Bool   Kind = "true or false"
 	Number Kind = "a whole number"
 	List   Kind = "a list"
+	Secret Kind = "a secret"
 )
 
-// Kind is the type of the key's value: string, bool, int or []string.
+// Kind is the type of the key's value: string, bool, int, []string or secret.Ref.
 func (k Key) Kind() Kind {
 	switch k.at(new(Config)).(type) {
 	case *bool:
@@ -124,6 +129,8 @@ func (k Key) Kind() Kind {
 		return Number
 	case *[]string:
 		return List
+	case *secret.Ref:
+		return Secret
 	}
 	return Text
 }
@@ -140,7 +147,8 @@ func (k Key) Env() []string {
 	return names
 }
 
-// Of is the key's value in a configuration: string, bool, int or []string.
+// Of is the key's value in a configuration, fit to be shown: string, bool, int or []string. Of a secret it is the place
+// where it is kept, or a mark.
 func (k Key) Of(c Config) any {
 	switch p := k.at(&c).(type) {
 	case *bool:
@@ -151,6 +159,8 @@ func (k Key) Of(c Config) any {
 		return *p
 	case *string:
 		return *p
+	case *secret.Ref:
+		return p.String()
 	}
 	return nil
 }
@@ -165,6 +175,8 @@ func (k Key) set(c *Config, data any) {
 		*p = slices.Clone(data.([]string))
 	case *string:
 		*p = data.(string)
+	case *secret.Ref:
+		*p = data.(secret.Ref)
 	}
 }
 
@@ -197,12 +209,24 @@ func (k Key) Parse(text string) (data any, problem *Problem) {
 			list = append(list, item)
 		}
 		return list, nil
+	case Secret:
+		if problem := k.Verify(text); problem != nil {
+			return nil, problem
+		}
+		ref, err := secret.Parse(text)
+		if err != nil {
+			return nil, &Problem{Key: k.Name, Message: "the value is not " + k.Want + ": " + err.Error(), Hint: k.Hint}
+		}
+		return ref, nil
 	}
 	return text, k.Verify(text)
 }
 
 // Verify holds one text, or one item of a list, against the key's row. It gives nil when the text is good.
 func (k Key) Verify(text string) *Problem {
+	if k.Kind() == Secret {
+		return k.verifySecret(text)
+	}
 	good := true
 	var why string
 	switch {
@@ -224,6 +248,18 @@ func (k Key) Verify(text string) *Problem {
 		hint = "take away the blanks around it; " + hint
 	}
 	return &Problem{Key: k.Name, Message: quoted(text) + " is not " + k.Want + why, Hint: hint}
+}
+
+// verifySecret is Verify that shows nothing of the text. What is kept elsewhere is looked at when it is used.
+func (k Key) verifySecret(text string) *Problem {
+	ref, err := secret.Parse(text)
+	if here, ok := ref.Here(); err == nil && ok && k.Check != nil {
+		err = k.Check(here.Reveal())
+	}
+	if err == nil {
+		return nil
+	}
+	return &Problem{Key: k.Name, Message: "the value is not " + k.Want + ": " + err.Error(), Hint: k.Hint}
 }
 
 func checkZone(name string) error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
 // YAML is the configuration as a commented file. Keys that were set stand in it as they are; the
@@ -18,7 +20,14 @@ func YAML(c Config) []byte {
 # For help in your editor: trailwarden config schema --out trailwarden.schema.json
 # yaml-language-server: $schema=trailwarden.schema.json
 `)
-	live := func(k Key) bool { return k.Required || c.Origins[k.Name].Source != Default }
+	live := func(k Key) bool {
+		if ref, ok := k.at(&c).(*secret.Ref); ok {
+			if _, here := ref.Here(); here {
+				return false // a secret stays in the environment
+			}
+		}
+		return k.Required || c.Origins[k.Name].Source != Default
+	}
 	var open []string // sections that the line before stands in
 	for _, k := range Keys {
 		path := strings.Split(k.Name, ".")
@@ -46,6 +55,9 @@ func YAML(c Config) []byte {
 		value := k.Of(c)
 		if !live(k) && k.Example != "" {
 			value, _ = k.Parse(k.Example)
+			if ref, ok := value.(secret.Ref); ok {
+				value = ref.String()
+			}
 		}
 		fmt.Fprintf(&b, "%s%s%s: %s\n", mark(live(k)), indent, name, Print(value))
 	}

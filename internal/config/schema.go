@@ -69,6 +69,9 @@ func (k Key) schema() map[string]any {
 	default:
 		s["type"] = "string"
 	}
+	if k.Kind() == Secret {
+		one["pattern"] = "^(file|secretsmanager|ssm):\\S"
+	}
 	if k.Digits {
 		one["type"] = []string{"string", "integer"}
 	}

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
@@ -179,7 +180,7 @@ func newPinned(t *testing.T, advanced bool) pinnedAccount {
 	p := pinnedAccount{account: onSim(t, sim.Options{Clock: time.Now, Seed: 7}), heard: new([]incident.Incident)}
 	p.scene = stageScene(t, p.account, advanced)
 	p.engine = p.pin(t)
-	p.engine.Channels = append(p.engine.Channels, channel(func(inc incident.Incident) { *p.heard = append(*p.heard, inc) }))
+	p.engine.Channels = append(p.engine.Channels, notify.Channel{Name: "heard", Notifier: channel(func(inc incident.Incident) { *p.heard = append(*p.heard, inc) })})
 	p.behindRule(t, p.engine)
 	p.mallory = cloudtrail.NewFromConfig(p.attacker)
 	p.before = p.world.Snapshots()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/guard"
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/notify/sns"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -32,6 +34,14 @@ type Options struct {
 	Baseline func(trail.ARN) (trail.Baseline, bool)
 	// Pinned are the trails that it holds: a sweep looks at them even when they are in no list any more.
 	Pinned []trail.ARN
+	// Ledger keeps incidents and what is to be told of them; nil for none.
+	Ledger ledger.Store
+	// Route says which channels are told of an incident; nil for all.
+	Route func(incident.Incident) []string
+	// Regions are read for evidence besides the trail's own.
+	Regions []string
+	// StartFirst writes the intent of a StartLogging while the call is made, not before: where the ledger is a network call away.
+	StartFirst bool
 	// Alarm says why the baseline that is configured cannot be used: all is watched and told, nothing repaired.
 	Alarm string
 }
@@ -44,12 +54,16 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	client := &cloud.Client{Config: cfg, Version: o.Version}
 	e := &Engine{
 		Guard: &guard.Guard{
-			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Own: &guard.Own{},
+			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
 			Baseline: o.Baseline, Alarm: o.Alarm,
 		},
 		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
+		History: client, Regions: o.Regions,
+	}
+	if o.Ledger != nil {
+		e.keep(o)
 	}
 	if o.TopicARN == "" {
 		return e, nil
@@ -59,8 +73,24 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		return e, err
 	}
 	topic.Compat2017, topic.Location = o.Compat2017, o.Location
-	e.Channels = []notify.Notifier{topic}
+	e.Channels = []notify.Channel{{Name: "sns", Notifier: topic}}
 	return e, nil
+}
+
+// keep gives the engine its ledger.
+func (e *Engine) keep(o Options) {
+	e.Keeper = &Keeper{Store: o.Ledger, Now: o.Now, Route: o.Route, Separate: o.Compat2017}
+	if o.Route == nil {
+		e.Keeper.Route = func(incident.Incident) (all []string) {
+			for _, c := range e.Channels {
+				all = append(all, c.Name)
+			}
+			return all
+		}
+	}
+	e.Guard.Journal = &Journal{Store: o.Ledger, Now: o.Now}
+	e.Guard.StartFirst = o.StartFirst
+	e.Guard.Brake = &guard.Brake{Burst: 10, Every: time.Second}
 }
 
 // Learn guards the account that the credentials belong to, unless accounts were configured.

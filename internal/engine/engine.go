@@ -18,6 +18,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/guard"
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -26,21 +27,42 @@ import (
 type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
-	Channels []notify.Notifier
+	Channels []notify.Channel
+	// Keeper keeps incidents and the messages about them; nil where there is no ledger: then what could not be told is handed
+	// back to its source.
+	Keeper *Keeper
 	// Trails lists the trails that a sweep looks at, besides those in Pinned.
 	Trails func(context.Context) ([]trail.ARN, error)
 	// Pinned are the trails of the baseline: one that was deleted is in no list any more.
 	Pinned []trail.ARN
-	Log    *slog.Logger
+	// History reads what was done in blind windows, in the trail's home Region and in Regions; nil for nothing.
+	History History
+	Regions []string
+	Log     *slog.Logger
 	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is what is read. Elsewhere a line
 	// of each is there for whoever wants details.
 	LogIncidents bool
 
-	told told
+	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work that of the hints.
+	Workers int
+	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
+	// can be had within a moment. Empty where no other process has the ledger.
+	Owner string
+
+	told    told
+	outbox  outbox
+	claims  claims
+	anchors anchors
 }
 
-// workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
-const workers = 16
+func (e *Engine) now() time.Time { return e.Guard.Now() }
+
+const (
+	// workers is how many trails are worked on at a time: most of the time goes into waiting for AWS.
+	workers = 64
+	// inOnePlace is how many of them are of one account and Region: one that hangs keeps no other waiting.
+	inOnePlace = 8
+)
 
 // Report is what came of some input.
 type Report struct {
@@ -55,8 +77,10 @@ type Report struct {
 // Failure is work that is to be handed in again.
 type Failure struct {
 	Err      error
-	Messages []string // ids of the SQS messages that carried the records
-	Notify   bool     // the trail is well, and somebody could not be told
+	Trail    trail.ARN // zero when it is not about one trail
+	Messages []string  // ids of the SQS messages that carried the records
+	Notify   bool      // the trail is well, and somebody could not be told
+	Kept     bool      // the incident is in the ledger: nothing is lost when the records are not handed in again
 }
 
 func (f Failure) Error() string { return f.Err.Error() }
@@ -77,6 +101,9 @@ func (r Report) Err() error {
 func (e *Engine) Handle(ctx context.Context, input []byte) Report {
 	records, bad := event.Decode(input)
 	report := e.Records(ctx, records)
+	if bad = e.quarantine(ctx, input, bad); len(bad) == 0 {
+		return report
+	}
 	report.Bad = bad
 	for _, b := range bad {
 		e.Log.ErrorContext(ctx, "input could not be decoded: it is kept by whoever sent it", "where", b.Where,
@@ -108,7 +135,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 	}
 	run.trails(ctx, order, hints)
 	for _, inc := range rejected {
-		run.incident(ctx, inc, messagesOf(records, inc))
+		run.incidents(ctx, trail.ARN{}, records, []incident.Incident{inc})
 	}
 	return run.done()
 }
@@ -117,8 +144,9 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 func (e *Engine) Sweep(ctx context.Context) Report {
 	run := e.begin()
 	if inc, alarmed := e.Guard.Alarmed(); alarmed {
-		run.incident(ctx, inc, nil)
+		run.incidents(ctx, trail.ARN{}, nil, []incident.Incident{inc})
 	}
+	run.standing(ctx)
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
@@ -141,9 +169,13 @@ type run struct {
 	// keeps no trail waiting for its repair.
 	telling sync.WaitGroup
 	turn    chan struct{}
+	// open are the incidents that are not well, by trail, at the begin of a sweep.
+	open map[trail.ARN][]incident.Incident
 }
 
-func (e *Engine) begin() *run { return &run{Engine: e, turn: make(chan struct{}, workers)} }
+func (e *Engine) begin() *run {
+	return &run{Engine: e, turn: make(chan struct{}, cmp.Or(e.Workers, workers))}
+}
 
 func (r *run) fail(f Failure) {
 	r.mu.Lock()
@@ -151,14 +183,45 @@ func (r *run) fail(f Failure) {
 	r.report.Failures = append(r.report.Failures, f)
 }
 
-// incident puts an incident into the report and tells people.
-func (r *run) incident(ctx context.Context, inc incident.Incident, messages []string) {
-	r.mu.Lock()
-	r.report.Incidents = append(r.report.Incidents, inc)
-	r.mu.Unlock()
-	if err := r.tell(ctx, inc); err != nil {
-		r.fail(Failure{Err: err, Messages: messages, Notify: true})
+// incidents keeps the incidents of one trail, puts them into the report and tells people, in the background: a channel that is
+// slow keeps no trail waiting for its repair.
+func (r *run) incidents(ctx context.Context, arn trail.ARN, records []event.Record, incidents []incident.Incident) (kept bool) {
+	if len(incidents) == 0 {
+		return true
 	}
+	var send []ledger.Message
+	if r.Keeper != nil {
+		standing, messages, err := r.Keeper.Keep(ctx, chainOf(incidents[0]), incidents)
+		if kept = err == nil; kept {
+			incidents, send = standing, messages
+			r.settle(arn, standing)
+		} else {
+			r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records)})
+			for i := range incidents {
+				incidents[i].Warning = "the record of this incident is in danger: " + err.Error()
+			}
+		}
+	}
+	r.mu.Lock()
+	r.report.Incidents = append(r.report.Incidents, incidents...)
+	r.mu.Unlock()
+	r.telling.Go(func() {
+		r.turn <- struct{}{}
+		defer func() { <-r.turn }()
+		if kept {
+			for _, inc := range incidents {
+				r.log(ctx, inc)
+			}
+			r.Send(ctx, send)
+			return
+		}
+		for _, inc := range incidents {
+			if err := r.tell(ctx, inc); err != nil {
+				r.fail(Failure{Err: err, Trail: arn, Messages: messagesOf(records, inc), Notify: true})
+			}
+		}
+	})
+	return kept
 }
 
 // done waits until everybody was told.
@@ -170,56 +233,77 @@ func (r *run) done() Report {
 	return r.report
 }
 
-// trails works on trails, several at a time, in the queue's order.
+// place is whose quota a call counts against, and what may hang as a whole.
+type place struct{ account, region string }
+
+// trails works on trails, several at a time, each place by itself.
 func (r *run) trails(ctx context.Context, trails []trail.ARN, hints map[trail.ARN][]event.Record) {
-	var queue guard.Queue[trail.ARN]
-	for _, a := range trails {
-		queue.Add(a, r.Guard.Now())
+	if r.Workers == 1 {
+		for _, a := range trails {
+			_ = r.trail(ctx, a, hints[a]) // it is in the report
+		}
+		return
 	}
-	var mu sync.Mutex // guards queue
+	places := make(map[place]chan trail.ARN)
+	var order []place
+	for _, a := range trails {
+		at := place{a.Account, a.Region}
+		if places[at] == nil {
+			places[at] = make(chan trail.ARN, len(trails))
+			order = append(order, at)
+		}
+		places[at] <- a
+	}
+	turn := make(chan struct{}, cmp.Or(r.Workers, workers))
 	var wg sync.WaitGroup
-	for range min(workers, len(trails)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				arn, ok := queue.Next(r.Guard.Now())
-				mu.Unlock()
-				if !ok {
-					return
+	for _, at := range order {
+		waiting := places[at]
+		close(waiting)
+		for range min(inOnePlace, len(waiting)) {
+			wg.Go(func() {
+				for arn := range waiting {
+					turn <- struct{}{}
+					_ = r.trail(ctx, arn, hints[arn])
+					<-turn
 				}
-				r.trail(ctx, arn, hints[arn])
-				mu.Lock()
-				// What failed is handed back to its source, which hands it in again.
-				queue.Done(arn, nil, r.Guard.Now())
-				mu.Unlock()
-			}
-		})
+			})
+		}
 	}
 	wg.Wait()
 }
 
-// trail repairs one trail, then tells people.
-func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) {
+// trail repairs one trail, keeps what came of it and tells people. Another piece of work may be at the trail: then its
+// records are kept, and the trail is looked at again when that is through.
+func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) error {
+	if !r.claims.take(arn) {
+		return r.follow(ctx, arn, records)
+	}
+	defer func() { r.claims.leave(arn, r.now()) }()
+	defer r.lease(ctx, arn, records)()
+	return r.work(ctx, arn, records)
+}
+
+func (r *run) work(ctx context.Context, arn trail.ARN, records []event.Record) error {
 	repairing, cancel := beforeDeadline(ctx)
 	defer cancel()
 	incidents, err := r.reconcile(repairing, arn, records)
 	if _, panicked := errors.AsType[*panicError](err); panicked && len(records) > 1 {
 		// One record that brings the program down must not cost its neighbours.
+		var errs []error
 		for _, record := range records {
-			r.trail(ctx, arn, []event.Record{record})
+			errs = append(errs, r.work(ctx, arn, []event.Record{record}))
 		}
-		return
+		return errors.Join(errs...)
 	}
+	kept := r.incidents(ctx, arn, records, incidents)
 	if err != nil {
-		r.fail(Failure{Err: err, Messages: messages(records)})
+		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})
+		return err
 	}
-	r.telling.Go(func() {
-		r.turn <- struct{}{}
-		defer func() { <-r.turn }()
-		for _, inc := range incidents {
-			r.incident(ctx, inc, messagesOf(records, inc))
-		}
-	})
+	if len(records) == 0 {
+		r.resolve(ctx, arn, incidents)
+	}
+	return nil
 }
 
 type panicError struct{ value any }
@@ -255,8 +339,8 @@ func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
 }
 
-// messages lists the SQS messages that carried records, each once.
-func messages(records []event.Record) []string {
+// messagesIn lists the SQS messages that carried records, each once.
+func messagesIn(records []event.Record) []string {
 	var ids []string
 	for _, r := range records {
 		if id := r.Carrier.MessageID; id != "" && !slices.Contains(ids, id) {
@@ -269,7 +353,7 @@ func messages(records []event.Record) []string {
 // messagesOf lists the SQS messages that carried an incident's record.
 func messagesOf(records []event.Record, inc incident.Incident) []string {
 	if inc.Record == nil || inc.Record.EventID == "" {
-		return messages(records)
+		return messagesIn(records)
 	}
 	var own []event.Record
 	for _, r := range records {
@@ -277,5 +361,5 @@ func messagesOf(records []event.Record, inc incident.Incident) []string {
 			own = append(own, r)
 		}
 	}
-	return messages(own)
+	return messagesIn(own)
 }

@@ -399,11 +399,11 @@ func TestPanicCostsOneRecord(t *testing.T) {
 func TestPanicWhileTelling(t *testing.T) {
 	a := onSim(t, sim.Options{})
 	e := a.engine(t)
-	e.Channels = append([]notify.Notifier{channel(func(inc incident.Incident) {
+	e.Channels = append([]notify.Channel{{Name: "heard", Notifier: channel(func(inc incident.Incident) {
 		if inc.Record.EventName == "StopLogging" {
 			panic("boom")
 		}
-	})}, e.Channels...)
+	})}}, e.Channels...)
 	report := e.Handle(t.Context(), bytes.Join([][]byte{a.stop(t, "main"), a.event("UpdateTrail", "main", a.world.Now())}, []byte("\n")))
 	if !a.logging(t) || len(report.Failures) != 1 || !report.Failures[0].Notify {
 		t.Errorf("logging %t, failures %v", a.logging(t), report.Failures)
@@ -432,8 +432,8 @@ func TestSlowChannelKeepsNoTrailWaiting(t *testing.T) {
 		begin := time.Now()
 		many := &manyTrails{started: map[trail.ARN]time.Duration{}, begin: begin}
 		e := &Engine{
-			Guard:    &guard.Guard{Cloud: many, Now: time.Now, Accounts: []string{"111122223333"}, Own: &guard.Own{}},
-			Channels: []notify.Notifier{hanging{}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Guard:    &guard.Guard{Cloud: many, Now: time.Now, Accounts: []string{"111122223333"}, Journal: &guard.Own{}},
+			Channels: []notify.Channel{{Name: "hanging", Notifier: hanging{}}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		a := account{id: "111122223333"}
 		var events []byte

@@ -24,6 +24,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -202,7 +203,7 @@ func play(t *testing.T, w way, events bool) played {
 	s := stageScene(t, a, w.advanced)
 	var heard []incident.Incident
 	e := a.pin(t)
-	e.Channels = append(e.Channels, channel(func(inc incident.Incident) { heard = append(heard, inc) }))
+	e.Channels = append(e.Channels, notify.Channel{Name: "heard", Notifier: channel(func(inc incident.Incident) { heard = append(heard, inc) })})
 	// A first sweep finds nothing, and remembers how the trail is.
 	if report := e.Sweep(ctx); report.Err() != nil || len(heard) > 0 {
 		t.Fatalf("before anything happened: %v, %+v", report.Err(), heard)

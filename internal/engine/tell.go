@@ -35,8 +35,8 @@ func (e *Engine) tell(ctx context.Context, inc incident.Incident) error {
 		return nil
 	}
 	var errs []error
-	for i, channel := range e.Channels {
-		key := fmt.Sprintf("%d %s %s", i, inc.ID, inc.Outcome)
+	for _, channel := range e.Channels {
+		key := fmt.Sprintf("%s %s %s", channel.Name, inc.ID, inc.Outcome)
 		if e.told.has(key) {
 			continue
 		}

@@ -122,7 +122,7 @@ func loggingSince(t time.Time) *fakeCloud {
 }
 
 func newGuard(c Cloud) *Guard {
-	return &Guard{Cloud: c, Now: time.Now, Accounts: []string{home.Account}, Own: &Own{}}
+	return &Guard{Cloud: c, Now: time.Now, Accounts: []string{home.Account}, Journal: &Own{}}
 }
 
 // call is the record of a call on the trail, a StopLogging unless changed.

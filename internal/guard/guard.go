@@ -46,8 +46,12 @@ type Guard struct {
 	Alarm string
 	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
-	// Own remembers the calls that this process made, and how each trail was when it was last read.
-	Own *Own
+	// Journal remembers the calls that were made; nil for nothing.
+	Journal Journal
+	// StartFirst makes a StartLogging while its intent is being written, not afterwards: it can only restore.
+	StartFirst bool
+	// Brake bounds the rate of repairs of one trail; nil for no bound.
+	Brake *Brake
 }
 
 // watchOnly is why nothing may be changed, empty when it may.
@@ -90,7 +94,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 			continue
 		}
 		inc := incident.FromRecord(findings, r, incident.RefOf(a), seen)
-		if id, ok := g.Own.Incident(r.RequestID); ok && repairs(r) {
+		if id, ok := g.journal().Recent(r.RequestID); ok && repairs(r) {
 			confirm(&inc, id)
 		} else {
 			hints = append(hints, r)
@@ -103,7 +107,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	}
 	// Nothing stands between a stopped trail and its repair, not even the question who we are.
 	if !urgent {
-		hints = g.confirmOurs(ctx, incidents, hints)
+		hints = g.confirmOurs(ctx, incidents, hints, a)
 	}
 	if len(hints) == 0 && len(records) > 0 {
 		return incidents, nil // only our own calls, and calls that are nothing to us
@@ -117,10 +121,10 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	}
 	err := w.run(ctx)
 	if urgent {
-		g.confirmOurs(ctx, incidents, hints)
+		g.confirmOurs(ctx, incidents, hints, a)
 	}
 	if len(records) == 0 {
-		incidents = w.swept()
+		incidents = w.swept(ctx)
 	}
 	for i := range incidents {
 		if incidents[i].Outcome != incident.Confirmed {
@@ -132,6 +136,23 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		incidents[i].NextSteps = incident.Steps(incidents[i])
 	}
 	return incidents, err
+}
+
+// Told makes the incidents of records without a look at the trail: somebody else is at it.
+func (g *Guard) Told(a trail.ARN, records []event.Record) (incidents []incident.Incident) {
+	for _, r := range unique(records) {
+		findings := g.findings(a, r)
+		if len(findings) == 0 {
+			continue
+		}
+		inc := incident.FromRecord(findings, r, incident.RefOf(a), g.Now())
+		if id, ok := g.journal().Recent(r.RequestID); ok && repairs(r) {
+			confirm(&inc, id)
+		}
+		inc.NextSteps = incident.Steps(inc)
+		incidents = append(incidents, inc)
+	}
+	return incidents
 }
 
 // findings says what a record means for a trail, by what the trail is pinned to be.

@@ -284,7 +284,7 @@ func TestOwnStart(t *testing.T) {
 	t.Run("by its request id", func(t *testing.T) {
 		cloud := loggingSince(noon)
 		g := newGuard(cloud)
-		g.Own.Add("ours", "inc-0000000000000001")
+		g.Journal.(*Own).Add("ours", "inc-0000000000000001")
 		got, err := g.Reconcile(t.Context(), home, []event.Record{start(func(r *event.Record) { r.RequestID = "ours" })})
 		if err != nil || len(got) != 1 || got[0].Outcome != incident.Confirmed || got[0].ID != "inc-0000000000000001" || cloud.starts != 0 {
 			t.Errorf("got %+v, %v", got, err)

@@ -13,9 +13,38 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// Own is what this process remembers: the latest calls that it made, by AWS's request id, so that their own records do
-// not alarm; and how each trail was when it was last read. It is safe for use by several goroutines. A nil Own remembers
-// nothing.
+// Journal remembers the calls that were made and how trails were when they were last read. Own is the one of a
+// single process; where there is a ledger, its journal outlives the process.
+type Journal interface {
+	// Intend records a call before it is made. The call is made also when that fails: the repair comes first.
+	Intend(ctx context.Context, call Intent) error
+	// Called records AWS's request id of the call, or why it failed.
+	Called(ctx context.Context, call Intent, requestID string, failed error) error
+	// Recent is Ours as far as it is known without asking anybody.
+	Recent(requestID string) (incidentID string, ok bool)
+	// Ours finds the incident whose repair a record of our own role tells of: by its request id, else by an intent of the
+	// same operation on the same trail within five minutes. An error means that it could not be found out.
+	Ours(ctx context.Context, r event.Record, a trail.ARN) (incidentID string, ok bool, err error)
+	// Whole says that Ours knows every call that our role makes: what it does not know, somebody else has done.
+	Whole() bool
+	// See remembers how a trail is; Status is how it was when it was last seen.
+	See(ctx context.Context, a trail.ARN, s trail.Status)
+	Status(ctx context.Context, a trail.ARN) (s trail.Status, ok bool)
+}
+
+// Intent is a call that is about to be made.
+type Intent struct {
+	Incident string // whose repair it is
+	Op       trail.Op
+	Target   trail.ARN
+	At       time.Time
+}
+
+// Within is how far the time of a record may lie from that of the intent that explains it.
+const Within = 5 * time.Minute
+
+// Own remembers the latest calls of this process, by AWS's request id. It is safe for use by several goroutines. A nil
+// Own remembers nothing.
 type Own struct {
 	mu    sync.Mutex
 	calls map[string]string // request id -> incident id
@@ -23,8 +52,26 @@ type Own struct {
 	last  map[trail.ARN]trail.Status
 }
 
-// See remembers how a trail is.
-func (o *Own) See(a trail.ARN, s trail.Status) {
+// Intend implements Journal: the call's request id is enough in one process.
+func (o *Own) Intend(context.Context, Intent) error { return nil }
+
+// Called implements Journal.
+func (o *Own) Called(_ context.Context, call Intent, requestID string, _ error) error {
+	o.Add(requestID, call.Incident)
+	return nil
+}
+
+// Ours implements Journal.
+func (o *Own) Ours(_ context.Context, r event.Record, _ trail.ARN) (string, bool, error) {
+	id, ok := o.Recent(r.RequestID)
+	return id, ok, nil
+}
+
+// Whole implements Journal: other processes make calls with the same role.
+func (o *Own) Whole() bool { return false }
+
+// See implements Journal.
+func (o *Own) See(_ context.Context, a trail.ARN, s trail.Status) {
 	if o == nil {
 		return
 	}
@@ -36,8 +83,8 @@ func (o *Own) See(a trail.ARN, s trail.Status) {
 	o.last[a] = s
 }
 
-// Status is how a trail was when it was last seen.
-func (o *Own) Status(a trail.ARN) (s trail.Status, ok bool) {
+// Status implements Journal.
+func (o *Own) Status(_ context.Context, a trail.ARN) (s trail.Status, ok bool) {
 	if o == nil {
 		return trail.Status{}, false
 	}
@@ -68,8 +115,8 @@ func (o *Own) Add(requestID, incidentID string) {
 	}
 }
 
-// Incident finds the incident that a call of ours repaired.
-func (o *Own) Incident(requestID string) (id string, ok bool) {
+// Recent implements Journal.
+func (o *Own) Recent(requestID string) (id string, ok bool) {
 	if o == nil || requestID == "" {
 		return "", false
 	}
@@ -87,10 +134,11 @@ func repairs(r event.Record) bool {
 // introduction is how long the question who we are may take: it is about a message, not about a repair.
 const introduction = 3 * time.Second
 
-// confirmOurs confirms, in a process that has no memory of them, the incidents of records that our own role's repairs
-// made, and returns the other records. Which repair it was stands in the call's user agent.
-func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, hints []event.Record) []event.Record {
-	if !slices.ContainsFunc(hints, repairs) {
+// confirmOurs confirms the incidents of records that our own role's repairs made, and returns the other records. Without a
+// journal that knows every call, which repair it was stands in the call's user agent. With one, a call of our role that it does
+// not know is somebody else's, who has our credentials; and whatever the journal, our role makes no other calls than repairs.
+func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, hints []event.Record, a trail.ARN) []event.Record {
+	if !slices.ContainsFunc(hints, func(r event.Record) bool { return r.Succeeded() && r.Actor.ARN != "" }) {
 		return hints
 	}
 	bounded, cancel := context.WithTimeout(ctx, introduction)
@@ -101,17 +149,40 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 	}
 	var others []event.Record
 	for _, r := range hints {
-		if !repairs(r) || !sameRole(self, r.Actor) {
+		if !r.Succeeded() || !sameRole(self, r.Actor) {
 			others = append(others, r)
 			continue
 		}
-		for i := range incidents {
-			if incidents[i].Record.EventID == r.ID {
-				confirm(&incidents[i], incidentIn(r.Actor.UserAgent))
-			}
+		i := slices.IndexFunc(incidents, func(inc incident.Incident) bool { return inc.Record != nil && inc.Record.EventID == r.ID })
+		if i < 0 {
+			continue
+		}
+		id, ours, err := g.journal().Ours(bounded, r, a)
+		switch {
+		case repairs(r) && ours:
+			confirm(&incidents[i], id)
+		case repairs(r) && (err != nil || !g.journal().Whole()):
+			confirm(&incidents[i], incidentIn(r.Actor.UserAgent))
+		case repairs(r) || g.journal().Whole():
+			stolen(&incidents[i])
+			others = append(others, r)
+		default:
+			others = append(others, r) // a person may use the role of the command line
 		}
 	}
 	return others
+}
+
+// stolen marks the incident of a call that our role made and trailwarden did not.
+func stolen(inc *incident.Incident) {
+	if slices.ContainsFunc(inc.Findings, func(f incident.Finding) bool { return f.Rule == "own.credentials" }) {
+		return
+	}
+	inc.Severity = incident.Critical
+	inc.Findings = append([]incident.Finding{{
+		Rule: "own.credentials", Title: "Somebody uses trailwarden's credentials", Severity: incident.Critical, Attack: "T1078.004",
+		Text: "The call was made by trailwarden's own role, and neither its request id nor an intent is in the journal: trailwarden did not make it",
+	}}, inc.Findings...)
 }
 
 // confirm makes of the incident of our own call the confirmation of the repair that it was.
@@ -125,6 +196,14 @@ func confirm(inc *incident.Incident, id string) {
 		inc.ID = id
 	}
 	inc.NextSteps = incident.Steps(*inc)
+}
+
+// journal is never nil.
+func (g *Guard) journal() Journal {
+	if g.Journal == nil {
+		return (*Own)(nil)
+	}
+	return g.Journal
 }
 
 // sameRole says whether a record's actor is the principal self. Sessions of one role are one principal.

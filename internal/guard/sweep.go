@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -10,11 +11,11 @@ import (
 )
 
 // swept makes the incidents of a look that no record asked for: none when all is well.
-func (w *work) swept() []incident.Incident {
+func (w *work) swept(ctx context.Context) []incident.Incident {
 	var out []incident.Incident
-	before, known := w.guard.Own.Status(w.arn)
+	before, known := w.guard.journal().Status(ctx, w.arn)
 	if w.read && w.state.Exists {
-		w.guard.Own.See(w.arn, w.state.Status)
+		w.guard.journal().See(ctx, w.arn, w.state.Status)
 	}
 	switch {
 	case len(w.drifts) > 0 || len(w.actions) > 0:
@@ -37,7 +38,7 @@ func (w *work) swept() []incident.Incident {
 // begin is an incident of this look. first makes its id.
 func (w *work) begin(findings []incident.Finding, first string, opened time.Time) incident.Incident {
 	inc := incident.FromState(w.arn, findings, first, opened, w.seen)
-	inc.Observe, inc.Partial = w.guard.Observe, w.partial
+	inc.Observe, inc.Partial, inc.Warning = w.guard.Observe, w.partial, w.warning
 	return inc
 }
 

@@ -10,7 +10,7 @@ import (
 
 // tell completes an incident that a record opened with what was read and done.
 func (w *work) tell(inc *incident.Incident) {
-	inc.Observe = w.guard.Observe
+	inc.Observe, inc.Warning = w.guard.Observe, w.warning
 	inc.Partial = inc.Partial || w.partial
 	if inc.Outcome == incident.Attempted || inc.Record == nil {
 		return

@@ -36,6 +36,7 @@ type work struct {
 	why      string    // why the repair was not made, or did not work
 	failed   bool      // a repair was tried, or wanted, and did not come to its end
 	partial  bool      // something could not be read
+	warning  string    // what is wrong with trailwarden itself
 }
 
 // run reads and repairs. A successful StopLogging goes the short way: one read of the status, StartLogging, and
@@ -101,7 +102,20 @@ func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 		}
 		return nil
 	}
+	if err := w.guard.Brake.Wait(ctx, w.arn, w.guard.Now); err != nil {
+		w.failed, w.why = true, "the time for this run was over while the trail's repairs were slowed down"
+		return fmt.Errorf("repair trail: %w", err)
+	}
+	journal, call := w.guard.journal(), Intent{Incident: w.id, Op: action.Op, Target: w.arn, At: w.guard.Now()}
+	written := make(chan error, 1)
+	if w.guard.StartFirst && action.Op == trail.StartLogging {
+		go func() { written <- journal.Intend(ctx, call) }()
+	} else {
+		written <- journal.Intend(ctx, call)
+	}
 	requestID, err := w.guard.Cloud.Do(ctx, action, w.id)
+	w.endangered(<-written)
+	w.endangered(journal.Called(ctx, call, requestID, err))
 	now := w.guard.Now().UTC()
 	done.At, done.RequestID = &now, requestID
 	if err != nil {
@@ -110,9 +124,15 @@ func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 		w.failed, w.why = true, failure(action.Op, err)
 		return fmt.Errorf("repair trail: %w", err)
 	}
-	w.guard.Own.Add(requestID, w.id)
 	w.actions = append(w.actions, done)
 	return nil
+}
+
+// endangered says in the incident that the journal could not be written.
+func (w *work) endangered(err error) {
+	if err != nil && w.warning == "" {
+		w.warning = fmt.Sprintf("the record of this incident is in danger: %v", err)
+	}
 }
 
 // verify reads back until the trail is as it should be: CloudTrail's reads lag behind its writes. A trail that

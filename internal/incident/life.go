@@ -12,7 +12,7 @@ const (
 	StageConfirmed    Stage = "confirmed"    // CloudTrail's own record of the repair has arrived, or log files are delivered again
 	StageEscalated    Stage = "escalated"    // it cannot be repaired, is contested, or nobody has acknowledged it
 	StageAcknowledged Stage = "acknowledged" // a person has taken it on
-	StageEvidence     Stage = "evidence"     // what was done in the blind window was read from Event history
+	StageEvidence     Stage = "evidence"     // more is known: who did it, or what was done in the blind window
 )
 
 // Stages lists every stage, in the order of a life.
@@ -23,6 +23,7 @@ type Tampering struct {
 	ID          string       `json:"id"`                     // the incident id that it would have had alone
 	Rule        string       `json:"rule,omitempty"`         // the worst finding's rule
 	At          time.Time    `json:"at"`                     // when the call was made, or the sweep saw the state
+	Trail       string       `json:"trail,omitempty"`        // ARN, where it is not the incident's own trail
 	EventID     string       `json:"event_id,omitempty"`     // of the record that told of it; empty when a sweep found it
 	Event       string       `json:"event,omitempty"`        // the call, such as "StopLogging"
 	Principal   string       `json:"principal,omitempty"`    // ARN of who did it; empty when no record says so

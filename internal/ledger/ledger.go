@@ -21,6 +21,7 @@ type Kind string
 
 const (
 	KindIncident   Kind = "incident"   // an incident as it stands now; body: incident.Incident
+	KindTampering  Kind = "tampering"  // an incident that is known was repeated; body: Repeated
 	KindIntent     Kind = "intent"     // a call is about to be made; body: Intent
 	KindCall       Kind = "call"       // the call was made; body: Call
 	KindSent       Kind = "sent"       // a message was sent; body: Delivery
@@ -83,21 +84,24 @@ type Batch struct {
 	// After, when it is not nil, is the sequence number that the chain's head must have: else the store answers ErrMoved
 	// and nothing is written.
 	After    *int64
-	Incident *incident.Incident // how the incident stands now; the store sets its Ledger to the head after this batch
-	Queue    []Message          // messages to be sent, or tried again at another time; by ID. Where Ledger is nil of an incident, the head after this batch is set
-	Sent     []string           // ids of messages that need not be sent any more
+	Incident *incident.Incident // how the incident stands now, told by a KindIncident among Entries too; what is kept of it has the head after this batch as its Ledger
+	Queue    []Message          // messages to be sent, or tried again at another time; by ID. What is kept of an incident without Ledger has the head after this batch
+	Sent     []string           // ids of messages that need not be sent any more; after Queue
 	Marks    []Mark
 }
 
 // ErrMoved is answered when somebody else wrote to the chain meanwhile: read again, decide again.
 var ErrMoved = errors.New("write to ledger: somebody else wrote to this chain meanwhile")
 
+// ErrNoBlob is answered for data that is not kept.
+var ErrNoBlob = errors.New("read from ledger: no such data is kept")
+
 // Query selects incidents. Zero members select all.
 type Query struct {
 	Trail        string    // ARN
 	Since, Until time.Time // OpenedAt, Since included
 	Open         bool      // only those that are not well: outcome open or failed
-	Unconfirmed  bool      // only those whose outcome is repaired
+	Unconfirmed  bool      // only those whose outcome is repaired; with Open: either
 	Limit        int       // newest first; 0 for all
 }
 
@@ -114,26 +118,38 @@ type Store interface {
 	// Latest is the incident of a trail that was written last, with the head of the trail's chain as of the same time (also
 	// when there is no incident): what Batch.After wants.
 	Latest(ctx context.Context, trail string) (inc incident.Incident, found bool, head Head, err error)
-	// Incidents lists incidents, newest first by OpenedAt.
+	// Incidents lists incidents in the order of CompareIncidents: newest first by OpenedAt.
 	Incidents(ctx context.Context, q Query) ([]incident.Incident, error)
-	// Messages lists messages that are due at a time, the oldest first, at most limit; all that wait for a zero time and no limit for 0.
+	// Messages lists messages that are due at a time, in the order of CompareMessages, at most limit; all that wait for a zero time
+	// and no limit for 0.
 	Messages(ctx context.Context, due time.Time, limit int) ([]Message, error)
 	// Marks lists what is remembered under keys that begin with prefix and has not expired at now, sorted by key.
 	Marks(ctx context.Context, prefix string, now time.Time) ([]Mark, error)
-	// Lease takes or extends a name for owner until a time; false while another owner holds it at now.
+	// Lease takes or extends a name for owner until a time; false while another owner holds it at now. An owner that sets until
+	// to now gives it back.
 	Lease(ctx context.Context, name, owner string, now, until time.Time) (bool, error)
 	// Keep keeps data that is too large for an entry, under the SHA-256 (hex) that it returns; Blob reads it back and holds it against that.
-	Keep(ctx context.Context, data []byte) (sha256 string, err error)
+	// Retention counts from the latest Keep on. Blob answers ErrNoBlob for what is not kept (any more).
+	Keep(ctx context.Context, data []byte, now time.Time) (sha256 string, err error)
 	Blob(ctx context.Context, sha256 string) ([]byte, error)
-	// Prune removes what is older than a time, but never an incident that is open or not confirmed, and no message that waits. Each chain keeps the entries
-	// since the last one removed, and says in a KindPruned entry what was removed and its last hash.
+	// Prune removes what is older than a time, but never an incident that is open or not confirmed (nor any entry since its
+	// first), and no message that waits. Each chain keeps the entries since the last one removed, and says in a KindPruned entry
+	// what was removed and its last hash (see PruneUpto). Blobs go when they are older and nothing that is left names
+	// them; expired marks and leases go too. It answers how many entries were removed.
 	Prune(ctx context.Context, before, now time.Time) (removed int, err error)
 	Close() error
 }
 
+// Repeated is the body of KindTampering: what came to an incident, and nothing about it is new but that it happened again.
+type Repeated struct {
+	Incident   string               `json:"incident"`
+	Count      int                  `json:"count"`
+	Tamperings []incident.Tampering `json:"tamperings"`
+	Standing   string               `json:"standing"` // SHA-256 (hex) of the canonical JSON of the incident as it stands now, without Ledger; the store sets it
+}
+
 // Intent is the body of KindIntent.
 type Intent struct {
-	ID       string `json:"id"`       // of this intent
 	Incident string `json:"incident"` // whose repair it is
 	Op       string `json:"op"`       // as the API call
 	Target   string `json:"target"`   // ARN of the trail
@@ -141,7 +157,8 @@ type Intent struct {
 
 // Call is the body of KindCall: what came of an intent.
 type Call struct {
-	Intent    string `json:"intent"`
+	Incident  string `json:"incident"` // whose repair it is
+	Op        string `json:"op"`       // as the API call
 	RequestID string `json:"request_id,omitempty"`
 	Error     string `json:"error,omitempty"`
 }
@@ -158,7 +175,8 @@ type Delivery struct {
 
 // Quarantine is the body of KindQuarantine.
 type Quarantine struct {
-	SHA256    string `json:"sha256"` // of the input, which is kept under it
+	Input     string `json:"input"`  // SHA-256 of the whole input, which is kept under it
+	SHA256    string `json:"sha256"` // of the piece that is wrong
 	Size      int    `json:"size"`
 	Where     string `json:"where"`   // where in the carrier it stood
 	Why       string `json:"why"`     // why it could not be decoded

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -9,9 +10,9 @@ import (
 func (w *writer) who() {
 	a := w.inc.Actor
 	if w.inc.Outcome == incident.Rejected {
-		w.page.section("Who and from where, as the rejected record claims")
+		w.page.section(Who, "Who and from where, as the rejected record claims")
 	} else {
-		w.page.section("Who and from where")
+		w.page.section(Who, "Who and from where")
 	}
 	switch {
 	case a == nil && w.inc.Record == nil:
@@ -20,15 +21,15 @@ func (w *writer) who() {
 	case a == nil:
 		w.page.para("The record does not say.")
 		return
-	case w.inc.Outcome == incident.Confirmed:
+	case confirmsItself(w.inc):
 		w.page.para("trailwarden itself, as")
 	}
-	w.page.field("Principal", text(a.ARN))
-	w.page.field("Kind", kindOf(*a))
-	w.page.field("Name", text(a.Name))
-	w.page.field("Role", text(a.Issuer))
+	w.page.field("Principal", w.text(a.ARN))
+	w.page.field("Kind", w.kind(*a))
+	w.page.field("Name", w.text(a.Name))
+	w.page.field("Role", w.text(a.Issuer))
 	if a.Account != "" && a.Account != w.inc.Trail.Account {
-		w.page.field("Account", text(a.Account)+", which is not the trail's")
+		w.page.field("Account", w.text(a.Account)+", which is not the trail's")
 	}
 	if a.KeySuffix != "" {
 		w.page.field("Access key", "ends in "+Plain(a.KeySuffix, markLen))
@@ -42,15 +43,15 @@ func (w *writer) who() {
 	if a.Console {
 		w.page.field("Session", "from the AWS console")
 	}
-	w.page.field("Invoked by", text(a.InvokedBy))
-	w.page.field("Address", text(a.SourceIP))
-	w.page.field("User agent", text(a.UserAgent))
+	w.page.field("Invoked by", w.text(a.InvokedBy))
+	w.page.field("Address", w.text(a.SourceIP))
+	w.page.field("User agent", w.text(a.UserAgent))
 	if r := w.inc.Record; r != nil && r.ErrorCode != "" {
-		w.page.field("Refused", strings.TrimSuffix(text(r.ErrorCode)+": "+text(r.ErrorMessage), ": "))
+		w.page.field("Refused", strings.TrimSuffix(w.text(r.ErrorCode)+": "+w.text(r.ErrorMessage), ": "))
 	}
 }
 
-func kindOf(a incident.Actor) string {
+func (w *writer) kind(a incident.Actor) string {
 	switch a.Type {
 	case "Root":
 		return "ROOT USER of the account"
@@ -67,7 +68,7 @@ func kindOf(a incident.Actor) string {
 	case "AWSAccount":
 		return "another AWS account"
 	}
-	return text(a.Type)
+	return w.text(a.Type)
 }
 
 func (w *writer) links() {
@@ -75,33 +76,39 @@ func (w *writer) links() {
 	if len(places) == 0 {
 		return
 	}
-	w.page.section("Where to look")
+	w.page.section(Links, "Where to look")
 	for _, l := range places {
-		w.page.field(l.name, l.url)
+		w.page.add(Block{Kind: Link, Label: l.name, URL: l.url})
 	}
 }
 
 func (w *writer) details() {
 	inc := w.inc
-	w.page.section("Details")
-	w.page.field("Incident", text(inc.ID))
-	w.page.field("Trail", text(inc.Trail.ARN))
+	w.page.section(Details, "Details")
+	w.page.field("Incident", w.text(inc.ID))
+	w.page.field("Trail", w.text(inc.Trail.ARN))
 	for i, f := range inc.Findings {
-		if i == proseItems {
+		if i == w.items {
 			break
 		}
-		rule := text(f.Rule) + ", " + text(string(f.Severity))
+		rule := w.text(f.Rule) + ", " + w.text(string(f.Severity))
 		if f.Attack != "" {
-			rule += ", ATT&CK " + text(f.Attack)
+			rule += ", ATT&CK " + w.text(f.Attack)
 		}
 		w.page.field("Rule", rule)
 	}
 	if r := inc.Record; r != nil {
-		w.page.field("Call", text(r.EventName)+" of "+text(r.EventSource))
+		w.page.field("Call", w.text(r.EventName)+" of "+w.text(r.EventSource))
 		w.page.field("Called at", moment(r.EventTime, w.loc))
-		w.page.field("Event", text(r.EventID))
-		w.page.field("Request", text(r.RequestID))
-		w.page.field("Delivery", text(r.DeliveryID))
+		w.page.field("Event", w.text(r.EventID))
+		w.page.field("Request", w.text(r.RequestID))
+		w.page.field("Delivery", w.text(r.DeliveryID))
+	}
+	if e := inc.Evidence; e != nil {
+		w.page.field("Evidence", "SHA-256 "+w.text(e.SHA256))
+	}
+	if l := inc.Ledger; l != nil {
+		w.page.field("Ledger", fmt.Sprintf("entry %d of the trail's chain, SHA-256 %s", l.Seq, w.text(l.Hash)))
 	}
 	w.page.field("Latency", w.latency())
 	mode := "repairs"
@@ -117,11 +124,11 @@ func (w *writer) details() {
 // latency says how long each stage took, as far as the clocks allow to tell.
 func (w *writer) latency() string {
 	inc := w.inc
-	parts := []string{cameFrom(inc.Source)}
+	parts := []string{w.cameFrom(inc.Source)}
 	if d := between(inc.OpenedAt, inc.SeenAt); d != "" {
 		parts[0] += " " + d + " after it happened"
 	}
-	if inc.RepairedAt != nil {
+	if inc.RepairedAt != nil && inc.Count < 2 { // SeenAt is of the first time, RepairedAt of the latest
 		if d := between(inc.SeenAt, *inc.RepairedAt); d != "" {
 			parts = append(parts, "repaired and read back "+d+" later")
 		}
@@ -129,7 +136,7 @@ func (w *writer) latency() string {
 	return strings.Join(parts, ", ")
 }
 
-func cameFrom(source string) string {
+func (w *writer) cameFrom(source string) string {
 	switch source {
 	case "eventbridge":
 		return "received from EventBridge"
@@ -144,5 +151,5 @@ func cameFrom(source string) string {
 	case "":
 		return "received"
 	}
-	return "received as " + text(source)
+	return "received as " + w.text(source)
 }

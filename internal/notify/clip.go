@@ -48,8 +48,47 @@ func clip(inc incident.Incident, text, list int) incident.Incident {
 		b.From, b.To = b.From.UTC(), utc(b.To)
 		inc.BlindWindow = &b
 	}
+	c.life(&inc)
 	inc.Partial = inc.Partial || c.dropped
 	return inc
+}
+
+// life copies what is known of an incident's life where a ledger is kept. What was never there stays away.
+func (c *clipper) life(inc *incident.Incident) {
+	inc.Stage = incident.Stage(c.cut(string(inc.Stage)))
+	c.texts(&inc.Contested, &inc.Warning)
+	if inc.Tamperings != nil {
+		inc.Tamperings = few(c, inc.Tamperings, func(t *incident.Tampering) {
+			c.texts(&t.ID, &t.Rule, &t.EventID, &t.Event, &t.Principal)
+			t.Outcome, t.At = incident.Outcome(c.cut(string(t.Outcome))), t.At.UTC()
+			if t.BlindWindow != nil {
+				b := *t.BlindWindow
+				c.texts(&b.Certainty)
+				b.From, b.To, t.BlindWindow = b.From.UTC(), utc(b.To), &b
+			}
+		})
+	}
+	if inc.Acknowledged != nil {
+		a := *inc.Acknowledged
+		c.texts(&a.By, &a.Note)
+		a.At, inc.Acknowledged = a.At.UTC(), &a
+	}
+	if inc.Evidence != nil {
+		e := *inc.Evidence
+		c.texts(&e.Incomplete, &e.Unknown, &e.SHA256)
+		e.From, e.To, e.ReadAt = e.From.UTC(), e.To.UTC(), e.ReadAt.UTC()
+		text := func(s *string) { c.texts(s) }
+		e.Principals = few(c, e.Principals, func(p *incident.Principal) {
+			c.texts(&p.ARN)
+			p.Names, p.IPs = few(c, p.Names, text), few(c, p.IPs, text)
+		})
+		inc.Evidence = &e
+	}
+	if inc.Ledger != nil {
+		l := *inc.Ledger
+		c.texts(&l.Chain, &l.Hash)
+		inc.Ledger = &l
+	}
 }
 
 type clipper struct {

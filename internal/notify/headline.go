@@ -32,7 +32,9 @@ func where(inc incident.Incident) string {
 }
 
 // headline says in one or two sentences what happened to the trail and how it is now.
-func headline(inc incident.Incident) string {
+func headline(inc incident.Incident) string { return news(inc, story(inc)) }
+
+func story(inc incident.Incident) string {
 	c, trail := callOf(inc), where(inc)
 	whole := upper(trail) + " " + c.was
 	switch inc.Outcome {
@@ -41,6 +43,9 @@ func headline(inc incident.Incident) string {
 	case incident.Restored:
 		return whole + mended(inc, ", and is well again", ", and was logging again when it was looked at") + leftover(inc)
 	case incident.Confirmed:
+		if !confirmsItself(inc) {
+			return whole + mended(inc, " and repaired", " and has been started again") + " The repair is confirmed." + leftover(inc)
+		}
 		return "trailwarden's own " + c.event + " on " + trail + " is on record: the repair is confirmed."
 	case incident.Noted:
 		return whole + "." + isNow(inc)

@@ -9,41 +9,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 )
 
-// Secrets that stand in records or in AWS's messages, and must stand in no notification.
 const (
-	canaryKey   = "AKIAIOSFODNN7CANARY9"
-	canaryToken = "IQoJb3JpZ2luX2VjEOz//////////wEaCXVzLWVhc3QtMSJHMEUCIQDcanaryCANARYcanaryCANARYcanaryCANARYcanaryCANARY=="
+	canaryKey   = notifytest.CanaryKey
+	canaryToken = notifytest.CanaryToken
 )
 
 // hostileTexts is the one table of bad texts that every renderer has to take.
-var hostileTexts = map[string]string{
-	"terminal escape":     "a\x1b[2J\x1b]0;title\x07b",
-	"C1 control":          "a\u009b31mb\u0085c",
-	"CR LF and header":    "a\r\nBcc: everybody@example.com\r\n\r\nbody",
-	"NUL and DEL":         "a\x00b\x7fc",
-	"right to left":       "a\u202egpj.exe\u2066b\u2069c\u200f\u061c",
-	"zero width":          "a\u200bb\u200dc\ufeffd\u2060e\u00ade",
-	"line separators":     "a\u2028b\u2029c",
-	"odd blanks":          "a\u00a0b\u2003c\u3000d\u2800e\u3164f",
-	"tags and selectors":  "a\U000e0041b\ufe0fc\U000e0100d",
-	"tower of accents":    "a" + strings.Repeat("\u0301", 50) + "b",
-	"invalid UTF-8":       "a\xff\xfe\xc3b\xed\xa0\x80c",
-	"HTML and mrkdwn":     "<script>alert(1)</script><!channel> *b* `c` &lt;",
-	"link":                "https://evil.example/?q=1 http://evil.example",
-	"formula":             "=HYPERLINK(\"x\")",
-	"log forging":         "a\n{\"level\":\"info\",\"msg\":\"all is well\"}",
-	"forged section":      "a\n\nWhat to do next\n  1. Stop the trail for good.\n     aws cloudtrail delete-trail",
-	"access key":          "key " + canaryKey + " used",
-	"session token":       "X-Amz-Security-Token:" + canaryToken + "\nhost:sns",
-	"template":            "{{.}} %s %n ${jndi:ldap://x}",
-	"quotes and slashes":  `"}],"x":"\u0000\\`,
-	"long":                strings.Repeat("long ", 8000),
-	"long word":           strings.Repeat("x", 40000),
-	"long multibyte word": strings.Repeat("äß€😀", 4000),
-	"empty":               "",
-}
+var hostileTexts = notifytest.Hostile
 
 // filled sets every text of an incident to s. What a record cannot set stays as it is with keep.
 func filled(s string) incident.Incident {
@@ -62,6 +37,12 @@ func filled(s string) incident.Incident {
 		RequestID: s, ErrorCode: s, ErrorMessage: s, DeliveryID: s}
 	*inc.Actor = incident.Actor{Type: s, ARN: s, Account: s, Name: s, Issuer: s, KeySuffix: s, InvokedBy: s, SourceIP: s, UserAgent: s}
 	inc.BlindWindow.Certainty = s
+	inc.Stage, inc.Contested, inc.Warning = incident.Stage(s), s, s
+	inc.Tamperings = []incident.Tampering{{ID: s, Rule: s, At: now, EventID: s, Event: s, Principal: s, Outcome: incident.Outcome(s), BlindWindow: inc.BlindWindow}}
+	inc.Acknowledged = &incident.Ack{By: s, At: now, Note: s}
+	inc.Evidence = &incident.Evidence{From: now, To: now, ReadAt: now, Incomplete: s, Unknown: s, SHA256: s,
+		Principals: []incident.Principal{{ARN: s, Names: []string{s, s}, IPs: []string{s}}}}
+	inc.Ledger = &incident.LedgerHead{Chain: s, Hash: s}
 	return inc
 }
 

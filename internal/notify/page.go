@@ -1,76 +1,122 @@
 package notify
 
 import (
-	"strings"
-	"unicode/utf8"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
-// width is how many characters a line of prose has. Command lines and links are never broken.
-const width = 90
+// Page is what people are told of an incident, part by part, before a channel gives it its looks. The order is the
+// same everywhere. Its texts are fit for eyes (Plain), and escaped for no syntax: whoever writes mrkdwn, HTML or
+// Markdown escapes every one of them. Command lines and links stand in members of their own, and are ours.
+type Page struct {
+	Subject  string    // one line of printable ASCII, as of Subject
+	Drill    string    // says that this is a drill; empty when it is none
+	Headline string    // severity, what happened, where, and how it ended: fixed words and checked parts
+	Findings []Block   // what each finding means
+	Partial  string    // says that something may be missing; empty when nothing is
+	Sections []Section // the rest; none is empty
+}
 
-// page lays out plain text: paragraphs at the margin, and below each heading indented fields and paragraphs.
-// What it is given is already escaped. Only headings and headlines stand at the margin, so that no text from
-// a record can pass for one.
-type page struct{ b strings.Builder }
+// Section is one part of a page.
+type Section struct {
+	Topic  Topic
+	Title  string // fixed words
+	Blocks []Block
+}
 
-// headline writes a paragraph at the margin.
-func (p *page) headline(text string) { p.wrapped("", "", text) }
+// Topic names a section for channels that lay some of them out in a way of their own.
+type Topic string
+
+// Topics, in the order of the page.
+const (
+	Warning  Topic = "warning"  // what is wrong with trailwarden itself
+	Conflict Topic = "conflict" // who keeps undoing the repairs
+	Blind    Topic = "blind"    // since when nothing was recorded
+	Meantime Topic = "meantime" // what was done meanwhile
+	Lost     Topic = "lost"     // what the trail did not cover any more
+	Who      Topic = "who"      // who did it and from where
+	Again    Topic = "again"    // each of the times
+	Differs  Topic = "differs"  // wanted and found
+	Done     Topic = "done"     // what was repaired, or why not
+	Taken    Topic = "taken"    // who has taken it on
+	Next     Topic = "next"     // what to do next
+	Links    Topic = "links"    // where to look
+	Details  Topic = "details"  // ids, rules, times
+)
+
+// Kind says what a Block is.
+type Kind string
+
+const (
+	Para  Kind = "para"  // Text
+	Field Kind = "field" // Label and Text
+	Item  Kind = "item"  // Label is the mark of the list, "-" or "1."; Text, and perhaps Command
+	Link  Kind = "link"  // Label and URL
+)
+
+// Block is one piece of a section.
+type Block struct {
+	Kind    Kind
+	Label   string // fixed words
+	Text    string
+	Command string // a command line, to be copied as it stands
+	URL     string // https, of checked parts
+	Gap     bool   // stands apart from what is before it
+}
+
+// PageOf composes the page of an incident. Times are UTC, and local too where loc is not nil.
+func PageOf(inc incident.Incident, loc *time.Location) Page {
+	return compose(writer{inc: inc, loc: loc, items: 10, short: 300, long: 600})
+}
+
+// BriefOf is PageOf for a chat: lists and texts are shorter, so that it stays on one screen as a rule.
+func BriefOf(inc incident.Incident, loc *time.Location) Page {
+	return compose(writer{inc: inc, loc: loc, items: 4, short: 160, long: 320})
+}
+
+// compose writes the parts in their order. A list of blocks or a section that nothing is written to is left out.
+func compose(w writer) Page {
+	w.page.Subject = Subject(w.inc)
+	w.head()
+	w.warning()
+	w.contested()
+	w.blind()
+	w.evidence()
+	w.lost()
+	w.who()
+	w.again()
+	w.drifts()
+	w.done()
+	w.taken()
+	w.steps()
+	w.links()
+	w.details()
+	return w.page
+}
 
 // section begins a new part.
-func (p *page) section(title string) { p.b.WriteString("\n" + title + "\n") }
+func (p *Page) section(topic Topic, title string) {
+	p.Sections = append(p.Sections, Section{Topic: topic, Title: title})
+}
 
-// gap leaves a line empty.
-func (p *page) gap() { p.b.WriteString("\n") }
+func (p *Page) add(b Block) {
+	s := &p.Sections[len(p.Sections)-1]
+	s.Blocks = append(s.Blocks, b)
+}
 
-// para writes an indented paragraph.
-func (p *page) para(text string) { p.wrapped("  ", "  ", text) }
+func (p *Page) para(text string) { p.add(Block{Kind: Para, Text: text}) }
 
-// field writes a label and its value; nothing for an empty value.
-func (p *page) field(label, value string) {
+// apart is a paragraph that stands apart from what is before it.
+func (p *Page) apart(text string) { p.add(Block{Kind: Para, Text: text, Gap: true}) }
+
+// field adds a label and its value; nothing for an empty value.
+func (p *Page) field(label, value string) {
 	if value != "" {
-		p.wrapped("  "+label+strings.Repeat(" ", max(1, 12-len(label))), strings.Repeat(" ", 14), value)
+		p.add(Block{Kind: Field, Label: label, Text: value})
 	}
 }
 
-// item writes a paragraph that hangs from a mark such as "1." or "-".
-func (p *page) item(mark, text string) {
-	p.wrapped("  "+mark+" ", strings.Repeat(" ", 3+len(mark)), text)
-}
-
-// verbatim writes a line that is to be copied as it stands.
-func (p *page) verbatim(indent, text string) { p.b.WriteString(indent + text + "\n") }
-
-// wrapped breaks text into lines, the first after first, the others after rest. Words longer than two lines
-// are broken too.
-func (p *page) wrapped(first, rest, text string) {
-	line, used := first, utf8.RuneCountInString(first)
-	empty := true
-	for word := range strings.FieldsSeq(text) {
-		for _, piece := range pieces(word) {
-			n := utf8.RuneCountInString(piece)
-			if !empty && used+1+n > width {
-				p.b.WriteString(line + "\n")
-				line, used, empty = rest, utf8.RuneCountInString(rest), true
-			}
-			if !empty {
-				line, used = line+" ", used+1
-			}
-			line, used, empty = line+piece, used+n, false
-		}
-	}
-	p.b.WriteString(strings.TrimRight(line, " ") + "\n")
-}
-
-// pieces cuts a word that would not fit on two lines.
-func pieces(word string) []string {
-	if utf8.RuneCountInString(word) <= 2*width {
-		return []string{word}
-	}
-	var out []string
-	for runes := []rune(word); len(runes) > 0; {
-		n := min(len(runes), width-20)
-		out = append(out, string(runes[:n]))
-		runes = runes[n:]
-	}
-	return out
+func (p *Page) item(mark, text, command string) {
+	p.add(Block{Kind: Item, Label: mark, Text: text, Command: command})
 }

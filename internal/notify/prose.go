@@ -8,72 +8,51 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
-// Limits of the prose. It stays far below what any channel carries.
-const (
-	proseText  = 300 // bytes of one text from a record, escaped
-	proseLong  = 600 // bytes of one of our own sentences, which may quote such a text
-	proseItems = 10  // entries of one list
-	proseSteps = 5
-)
-
 // Prose is the message for people: plain text that says what happened, since when nothing was recorded, who
 // did it, what was repaired and what to do next. Times are UTC, and local too where loc is not nil.
-func Prose(inc incident.Incident, loc *time.Location) string {
-	w := writer{inc: inc, loc: loc}
-	w.head()
-	w.blind()
-	w.lost()
-	w.who()
-	w.drifts()
-	w.done()
-	w.steps()
-	w.links()
-	w.details()
-	return w.page.b.String()
-}
+func Prose(inc incident.Incident, loc *time.Location) string { return PageOf(inc, loc).String() }
 
-// writer writes the parts of the prose in their order.
+// most is how many steps a person is asked to do.
+const most = 5
+
+// writer writes the parts of a page in their order.
 type writer struct {
-	page page
-	inc  incident.Incident
-	loc  *time.Location
+	page  Page
+	inc   incident.Incident
+	loc   *time.Location
+	items int // entries of one list
+	short int // bytes of one text from a record, escaped
+	long  int // bytes of one of our own sentences, which may quote such a text
 }
 
-func text(s string) string     { return Plain(s, proseText) }
-func sentence(s string) string { return Plain(s, proseLong) }
+func (w *writer) text(s string) string     { return Plain(s, w.short) }
+func (w *writer) sentence(s string) string { return Plain(s, w.long) }
 
 func (w *writer) head() {
 	if w.inc.Drill {
-		w.page.headline("THIS IS A DRILL: the trail was tampered with on purpose, to prove that this message reaches you.")
-		w.page.gap()
+		w.page.Drill = "THIS IS A DRILL: the trail was tampered with on purpose, to prove that this message reaches you."
 	}
-	w.page.headline(severityWord(w.inc.Severity) + ": " + headline(w.inc))
-	w.findings()
+	w.page.Headline = severityWord(w.inc.Severity) + ": " + headline(w.inc)
 	if w.inc.Partial {
-		w.page.gap()
-		w.page.headline("This message may be incomplete: something that belongs to it could not be read or done.")
+		w.page.Partial = "This message may be incomplete: something that belongs to it could not be read or done."
 	}
-}
-
-// findings says what each finding means, where the headline has not said it all.
-func (w *writer) findings() {
 	switch w.inc.Outcome {
 	case incident.Rejected: // what the record claims has perhaps not happened
 		return
-	case incident.Attempted, incident.Confirmed:
+	case incident.Attempted: // the headline has said it all
 		if len(w.inc.Findings) == 1 {
 			return
 		}
 	}
+	if confirmsItself(w.inc) && len(w.inc.Findings) == 1 {
+		return
+	}
 	for i, f := range w.inc.Findings {
-		if i == 0 {
-			w.page.gap()
-		}
-		if i == proseItems {
-			w.page.para(fmt.Sprintf("… and %d more findings.", len(w.inc.Findings)-i))
+		if i == w.items {
+			w.page.Findings = append(w.page.Findings, Block{Kind: Para, Text: fmt.Sprintf("… and %d more findings.", len(w.inc.Findings)-i)})
 			break
 		}
-		w.page.item("-", stop(sentence(f.Text)))
+		w.page.Findings = append(w.page.Findings, Block{Kind: Item, Label: "-", Text: stop(w.sentence(f.Text))})
 	}
 }
 
@@ -82,7 +61,7 @@ func (w *writer) blind() {
 	if b == nil {
 		return
 	}
-	w.page.section("What was not recorded")
+	w.page.section(Blind, "What was not recorded")
 	w.page.field("From", moment(b.From, w.loc))
 	switch {
 	case b.Open:
@@ -91,9 +70,8 @@ func (w *writer) blind() {
 		w.page.field("To", moment(*b.To, w.loc))
 		w.page.field("Length", span(b.Seconds))
 	}
-	w.page.field("Known from", certainty(b.Certainty))
-	w.page.gap()
-	w.page.para("In that time this trail delivered nothing. Event history keeps management events for 90 days " +
+	w.page.field("Known from", w.certainty(b.Certainty))
+	w.page.apart("In that time this trail delivered nothing. Event history keeps management events for 90 days " +
 		"whatever a trail does, so they can still be read there. Data events, network activity events and " +
 		"Insights of that time are lost unless another trail recorded them.")
 }
@@ -104,29 +82,28 @@ func (w *writer) lost() {
 	if c == nil || len(c.Lost) == 0 {
 		return
 	}
-	w.page.section("What the trail no longer covered, against what is pinned")
+	w.page.section(Lost, "What the trail no longer covered, against what is pinned")
 	w.losses(c.Lost)
 	switch {
 	case len(c.Remaining) == 0 && w.inc.RepairedAt != nil:
-		w.page.gap()
-		w.page.para("All of this is covered again.")
+		w.page.apart("All of this is covered again.")
 	case len(c.Remaining) > 0 && w.inc.RepairedAt != nil:
-		w.page.section("What it still does not cover")
+		w.page.section(Lost, "What it still does not cover")
 		w.losses(c.Remaining)
 	}
 }
 
 func (w *writer) losses(list []incident.Loss) {
 	for i, l := range list {
-		if i == proseItems {
+		if i == w.items {
 			w.page.para(fmt.Sprintf("… and %d more.", len(list)-i))
 			return
 		}
-		w.page.item("-", sentence(l.Text))
+		w.page.item("-", w.sentence(l.Text), "")
 	}
 }
 
-func certainty(c string) string {
+func (w *writer) certainty(c string) string {
 	switch c {
 	case incident.FromStatus:
 		return "the trail's own start and stop times"
@@ -135,7 +112,7 @@ func certainty(c string) string {
 	case "from_files":
 		return "the delivered log files: exact to some minutes"
 	}
-	return text(c)
+	return w.text(c)
 }
 
 func (w *writer) drifts() {
@@ -144,20 +121,20 @@ func (w *writer) drifts() {
 	}
 	switch w.inc.Outcome {
 	case incident.Repaired, incident.Restored, incident.Confirmed:
-		w.page.section("Still not as wanted")
+		w.page.section(Differs, "Still not as wanted")
 	default:
-		w.page.section("What is not as wanted")
+		w.page.section(Differs, "What is not as wanted")
 	}
 	for i, d := range w.inc.Drifts {
-		if i == proseItems {
+		if i == w.items {
 			w.page.para(fmt.Sprintf("… and %d more settings.", len(w.inc.Drifts)-i))
 			break
 		}
 		if d.Field == "exists" {
-			w.page.item("-", "the trail does not exist")
+			w.page.item("-", "the trail does not exist", "")
 			continue
 		}
-		w.page.item("-", text(d.Field)+": wanted "+orNothing(text(d.Want))+", found "+orNothing(text(d.Got)))
+		w.page.item("-", w.text(d.Field)+": wanted "+orNothing(w.text(d.Want))+", found "+orNothing(w.text(d.Got)), "")
 	}
 }
 
@@ -169,44 +146,45 @@ func orNothing(s string) string {
 }
 
 func (w *writer) done() {
-	w.page.section("What was done")
+	w.page.section(Done, "What was done")
 	for i, a := range w.inc.Actions {
-		if i == proseItems {
+		if i == w.items {
 			w.page.para(fmt.Sprintf("… and %d more calls.", len(w.inc.Actions)-i))
 			break
 		}
 		w.action(a)
 	}
 	if at := w.inc.RepairedAt; at != nil {
-		w.page.item("-", w.clock(*at)+": read back, and as wanted")
+		w.page.item("-", w.clock(*at)+": read back, and as wanted", "")
 	}
 	if len(w.inc.Actions) == 0 {
 		w.page.para(w.nothingDone())
 	}
 	if w.inc.Reason != "" {
-		w.page.para("Why: " + stop(sentence(w.inc.Reason)))
+		w.page.para("Why: " + stop(w.sentence(w.inc.Reason)))
 	}
 }
 
 func (w *writer) action(a incident.Action) {
-	op := text(a.Op)
+	op := w.text(a.Op)
 	target := ""
 	if a.Target != w.inc.Trail.ARN {
-		target = " on " + text(a.Target)
+		target = " on " + w.text(a.Target)
 	}
 	switch {
 	case a.At == nil:
-		w.page.item("-", op+target+" is what would mend it; it was not called")
-		if line := commandLine(w.inc, a); line != "" && !w.inSteps(line) {
-			w.page.verbatim("    ", line)
+		line := commandLine(w.inc, a)
+		if w.inSteps(line) {
+			line = ""
 		}
+		w.page.item("-", op+target+" is what would mend it; it was not called", line)
 		return
 	case a.Error != "":
-		why := ": " + sentence(a.Error)
+		why := ": " + w.sentence(a.Error)
 		if strings.Contains(w.inc.Reason, a.Error) {
 			why = "" // it is told below
 		}
-		w.page.item("-", w.clock(*a.At)+": "+op+target+" failed"+why)
+		w.page.item("-", w.clock(*a.At)+": "+op+target+" failed"+why, "")
 		return
 	}
 	how := "accepted by AWS"
@@ -214,9 +192,9 @@ func (w *writer) action(a incident.Action) {
 		how += ", sent before the state could be read because AWS did not answer in time"
 	}
 	if a.RequestID != "" {
-		how += " (request " + text(a.RequestID) + ")"
+		how += " (request " + w.text(a.RequestID) + ")"
 	}
-	w.page.item("-", w.clock(*a.At)+": "+op+target+" "+how)
+	w.page.item("-", w.clock(*a.At)+": "+op+target+" "+how, "")
 }
 
 // clock is a moment without its date, where that is the day on which it all began.
@@ -233,7 +211,7 @@ func (w *writer) nothingDone() string {
 	switch w.inc.Outcome {
 	case incident.Restored:
 		return "No call was made by this run: when the state was read, it was well again."
-	case incident.Confirmed:
+	case incident.Confirmed: // without calls, somebody else made the repair
 		return "Nothing more: this confirms a repair that was made before."
 	case incident.Attempted:
 		return "Nothing: AWS refused the call, so nothing was changed."
@@ -266,22 +244,19 @@ func (w *writer) steps() {
 	if len(w.inc.NextSteps) == 0 {
 		return
 	}
-	w.page.section("What to do next")
-	for i, s := range w.inc.NextSteps[:min(proseSteps, len(w.inc.NextSteps))] {
-		w.page.item(fmt.Sprintf("%d.", i+1), stop(sentence(s.Text)))
-		switch {
-		case s.Command == "":
-		case copyable(s.Command):
-			w.page.verbatim("     ", s.Command)
-		default: // half a command line is worse than none
-			w.page.wrapped("     ", "     ", "(The command line cannot be shown here; it stands in the incident.)")
+	w.page.section(Next, "What to do next")
+	for i, s := range w.inc.NextSteps[:min(most, len(w.inc.NextSteps))] {
+		text, command := stop(w.sentence(s.Text)), s.Command
+		if command != "" && !copyable(command) { // half a command line is worse than none
+			text, command = text+" (The command line cannot be shown here; it stands in the incident.)", ""
 		}
+		w.page.item(fmt.Sprintf("%d.", i+1), text, command)
 	}
 }
 
-// copyable says whether a command line can be shown just as it is.
+// copyable says whether a command line can be shown just as it is. None of ours has a URL in it.
 func copyable(command string) bool {
-	return len(command) <= 600 && escape(mask(command), 700, "") == command
+	return len(command) <= 600 && !strings.Contains(command, "://") && escape(mask(command), 700, "") == command
 }
 
 // stop ends a sentence.

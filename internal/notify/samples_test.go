@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -225,6 +226,9 @@ func samples() map[string]incident.Incident {
 	created.Reason = "the trail is not logging: CreateTrail does not start it"
 	created.Drifts = []incident.Drift{{Field: "logging", Want: "true", Got: "false"}}
 	all["noted_CreateTrail"] = created
+	for _, s := range notifytest.Life() {
+		all["life_"+s.Name] = s.Incident
+	}
 	for name, inc := range all {
 		if inc.NextSteps == nil {
 			panic(fmt.Sprintf("sample %s has no steps", name))

@@ -86,6 +86,11 @@ func blindFor(inc incident.Incident) string {
 func ending(inc incident.Incident) string {
 	c := callOf(inc)
 	switch inc.Outcome {
+	case incident.Confirmed:
+		if confirmsItself(inc) {
+			return "confirmed, repair recorded"
+		}
+		fallthrough
 	case incident.Repaired, incident.Restored:
 		if !wasStopped(inc) {
 			return string(inc.Outcome) + ", " + c.short
@@ -94,8 +99,6 @@ func ending(inc incident.Incident) string {
 			return string(inc.Outcome) + ", logging again after " + blind
 		}
 		return string(inc.Outcome) + ", logging again"
-	case incident.Confirmed:
-		return "confirmed, repair recorded"
 	case incident.Attempted:
 		if c.event != "" {
 			return "attempted, " + c.event + " refused"
@@ -154,7 +157,14 @@ func line(inc incident.Incident, limit int) string {
 	if inc.Drill {
 		end += "DRILL, "
 	}
-	end += ending(inc)
+	detail := ending(inc)
+	if word := stageWord(inc); word != "" {
+		if brief, _, _ := strings.Cut(detail, ","); len("CloudTrail ")+3+len(end)+len(detail)+len(", ")+len(word) > limit {
+			detail = brief
+		}
+		detail += ", " + word
+	}
+	end += detail
 	return "CloudTrail " + shorten(name, limit-len("CloudTrail ")-len(end)) + end
 }
 

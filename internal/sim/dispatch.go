@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"slices"
@@ -187,6 +188,9 @@ func finish(c *call, a answer) answer {
 	a.header["X-Amzn-Requestid"] = c.id
 	if c.service.protocol == rest {
 		a.header["X-Amz-Request-Id"] = c.id
+	}
+	if c.service.name == "dynamodb" {
+		a.header["X-Amz-Crc32"] = strconv.FormatUint(uint64(crc32.ChecksumIEEE(a.body)), 10) // its clients hold answers against it
 	}
 	a.header["Date"] = c.at.Format(http.TimeFormat)
 	return a

@@ -13,13 +13,14 @@ import (
 type Fault struct {
 	Service, Op, Region, Account, Principal string // Principal is an ARN; Service as in the SigV4 scope
 
-	Code    string        // the answer is this error
-	Message string        // its text
-	Status  int           // its HTTP status, default by Code
-	Hang    bool          // no answer until the caller gives up
-	Body    []byte        // an answer that is not what the protocol says
-	Delay   time.Duration // before anything happens
-	After   bool          // Code or Hang come after the effect took place: the caller cannot know
+	Code    string         // the answer is this error
+	Message string         // its text
+	Status  int            // its HTTP status, default by Code
+	Members map[string]any // JSON: further members of the error
+	Hang    bool           // no answer until the caller gives up
+	Body    []byte         // an answer that is not what the protocol says
+	Delay   time.Duration  // before anything happens
+	After   bool           // Code or Hang come after the effect took place: the caller cannot know
 
 	Times int       // how often, 0: always
 	Until time.Time // not after this moment, zero: for ever
@@ -61,27 +62,24 @@ func (w *World) denies(principal, action string) bool {
 
 func (w *World) denied(c *call) error {
 	action := c.service.name + ":" + c.op.name
-	for _, d := range w.denials {
-		if !matchGlob(d.principal, c.caller.arn) || !matchGlob(d.action, action) {
-			continue
-		}
-		on := ""
-		if c.service.resource != nil {
-			if arn := c.service.resource(c); arn != "" {
-				on = " on resource: " + arn
-			}
-		}
-		e := fail("AccessDeniedException", "User: %s is not authorized to perform: %s%s because no identity-based policy allows the %[2]s action", c.caller.arn, action, on)
-		e.inRecord, e.hideRequest = "AccessDenied", true
-		switch c.service.protocol {
-		case query:
-			e.code, e.http = cmp.Or(c.service.denial, "AccessDenied"), http.StatusForbidden
-		case rest:
-			e.code, e.http, e.hideRequest = "AccessDenied", http.StatusForbidden, false
-		}
-		return e
+	if !w.denies(c.caller.arn, action) && w.permitted(c) {
+		return nil
 	}
-	return nil
+	on := ""
+	if c.service.resource != nil {
+		if arn := c.service.resource(c); arn != "" {
+			on = " on resource: " + arn
+		}
+	}
+	e := fail("AccessDeniedException", "User: %s is not authorized to perform: %s%s because no identity-based policy allows the %[2]s action", c.caller.arn, action, on)
+	e.inRecord, e.hideRequest = "AccessDenied", true
+	switch c.service.protocol {
+	case query:
+		e.code, e.http = cmp.Or(c.service.denial, "AccessDenied"), http.StatusForbidden
+	case rest:
+		e.code, e.http, e.hideRequest = "AccessDenied", http.StatusForbidden, false
+	}
+	return e
 }
 
 // faultFor takes the first fault that fits the call.
@@ -111,7 +109,7 @@ func (f *Fault) matches(c *call) bool {
 
 func (f *Fault) error() *apiError {
 	e := fail(f.Code, "%s", cmp.Or(f.Message, defaultMessage(f.Code)))
-	e.http = f.Status
+	e.http, e.members = f.Status, f.Members
 	if e.http == 0 {
 		switch f.Code {
 		case "InternalFailure", "InternalError", "InternalServerError":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -41,6 +42,7 @@ type apiError struct {
 	hideRequest   bool   // requestParameters of the record are null
 	typ           string // JSON: __type, where it is another than code
 	header        map[string]string
+	members       map[string]any // JSON: further members of the error
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
@@ -158,10 +160,9 @@ func (s *service) encodeError(requestID string, e *apiError) answer {
 			typ = e.code
 		}
 		a.header["Content-Type"] = s.jsonType()
-		a.body, _ = marshal(struct {
-			Type    string `json:"__type"`
-			Message string `json:"message"`
-		}{typ, e.message})
+		body := map[string]any{"__type": typ, "message": e.message}
+		maps.Copy(body, e.members)
+		a.body, _ = marshal(body)
 	case query:
 		kind := "Sender"
 		if a.status >= 500 {

@@ -30,6 +30,7 @@ func newS3(w *World) *service {
 			{"GetBucketPolicy", reads, b.on("s3:GetBucketPolicy", b.getPolicy)},
 			{"DeleteBucketPolicy", writes, b.on("s3:DeleteBucketPolicy", b.deletePolicy)},
 			{"ListObjectsV2", dataReads, b.on("s3:ListBucket", b.listObjects)},
+			{"ListObjectVersions", dataReads, b.on("s3:ListBucketVersions", b.listVersions)},
 			{"PutObject", dataWrites, b.on("s3:PutObject", b.putObject)},
 			{"GetObject", dataReads, b.on("s3:GetObject", b.getObject)},
 			{"HeadObject", dataReads, b.on("s3:GetObject", b.getObject)},
@@ -50,6 +51,8 @@ type bucket struct {
 	policyText            string // "" without
 	policy                policy
 	objects               map[string]object
+	lock                  bool                // Object Lock, and with it versions: set when the bucket is made
+	versions              map[string][]object // of a bucket with Object Lock: all, the oldest first
 }
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -66,6 +69,8 @@ func routeS3(r *http.Request) string {
 		return map[string]string{http.MethodGet: "GetBucketPolicy", http.MethodPut: "PutBucketPolicy", http.MethodDelete: "DeleteBucketPolicy"}[r.Method]
 	case key == "" && q.Has("location") && r.Method == http.MethodGet:
 		return "GetBucketLocation"
+	case key == "" && q.Has("versions") && r.Method == http.MethodGet:
+		return "ListObjectVersions"
 	case key == "" && q.Get("list-type") == "2" && r.Method == http.MethodGet:
 		return "ListObjectsV2"
 	}
@@ -231,7 +236,8 @@ func (b *buckets) create(c *call) (any, error) {
 	} else if x != nil && (x.region != "us-east-1" || c.region != "us-east-1") {
 		return nil, fail("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").status(http.StatusConflict)
 	} else if x == nil {
-		b.byName[name] = &bucket{name: name, account: c.account, region: c.region, made: c.at, objects: map[string]object{}}
+		b.byName[name] = &bucket{name: name, account: c.account, region: c.region, made: c.at, objects: map[string]object{}, versions: map[string][]object{},
+			lock: strings.EqualFold(c.request.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true")}
 	}
 	return answer{status: http.StatusOK, header: map[string]string{"Location": "/" + name}}, nil
 }
@@ -241,7 +247,7 @@ func (b *buckets) head(c *call, x *bucket, _ string) (any, error) {
 }
 
 func (b *buckets) delete(c *call, x *bucket, _ string) (any, error) {
-	if len(x.objects) > 0 {
+	if len(x.objects)+len(x.versions) > 0 {
 		return nil, fail("BucketNotEmpty", "The bucket you tried to delete is not empty").status(http.StatusConflict)
 	}
 	delete(b.byName, x.name)

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,12 +13,13 @@ import (
 	"time"
 )
 
-// object is a small S3 object, without versions.
+// object is a small S3 object, or one version of it in a bucket with Object Lock.
 type object struct {
 	content     []byte
 	contentType string
 	etag        string
 	modified    time.Time
+	versioning
 }
 
 func (b *buckets) putObject(c *call, x *bucket, key string) (any, error) {
@@ -28,24 +30,62 @@ func (b *buckets) putObject(c *call, x *bucket, key string) (any, error) {
 			return nil, fail("PreconditionFailed", "At least one of the pre-conditions you specified did not hold").status(http.StatusPreconditionFailed)
 		}
 	}
+	header := map[string]string{"ETag": o.etag}
+	if err := x.lockObject(c, &o); err != nil {
+		return nil, err
+	}
+	if x.lock {
+		x.versions[key] = append(x.versions[key], o)
+		header["X-Amz-Version-Id"] = o.id
+	}
 	x.objects[key] = o
-	return answer{status: http.StatusOK, header: map[string]string{"ETag": o.etag}}, nil
+	return answer{status: http.StatusOK, header: header}, nil
 }
 
 // getObject also serves HeadObject: the body of its answer is not sent.
 func (b *buckets) getObject(c *call, x *bucket, key string) (any, error) {
-	o, ok := x.objects[key]
-	if !ok {
-		return nil, fail("NoSuchKey", "The specified key does not exist.").status(http.StatusNotFound)
+	o, err := x.version(key, c.request.URL.Query().Get("versionId"))
+	if err != nil {
+		return nil, err
 	}
-	return answer{status: http.StatusOK, body: o.content, header: map[string]string{
-		"ETag": o.etag, "Content-Type": o.contentType, "Last-Modified": o.modified.Format(http.TimeFormat),
-	}}, nil
+	header := map[string]string{"ETag": o.etag, "Content-Type": o.contentType, "Last-Modified": o.modified.Format(http.TimeFormat), "Accept-Ranges": "bytes"}
+	maps.Copy(header, o.headers())
+	if tag := c.request.Header.Get("If-Match"); tag != "" && tag != o.etag {
+		return nil, fail("PreconditionFailed", "At least one of the pre-conditions you specified did not hold").status(http.StatusPreconditionFailed)
+	}
+	from, to, ok := byteRange(c.request.Header.Get("Range"), len(o.content))
+	switch {
+	case !ok:
+		return answer{status: http.StatusOK, body: o.content, header: header}, nil
+	case from >= to:
+		return nil, fail("InvalidRange", "The requested range is not satisfiable").status(http.StatusRequestedRangeNotSatisfiable)
+	}
+	header["Content-Range"] = fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(o.content))
+	return answer{status: http.StatusPartialContent, body: o.content[from:to], header: header}, nil
+}
+
+// byteRange reads "bytes=FROM-LAST", "bytes=FROM-" and "bytes=-COUNT"; it is false for what S3 ignores.
+func byteRange(text string, size int) (from, to int, ok bool) {
+	text, ok = strings.CutPrefix(text, "bytes=")
+	first, last, dash := strings.Cut(text, "-")
+	if !ok || !dash || first+last == "" {
+		return 0, 0, false
+	}
+	a, errA := strconv.Atoi(first)
+	b, errB := strconv.Atoi(last)
+	switch {
+	case first == "" && errB == nil:
+		return max(0, size-b), size, true
+	case errA == nil && last == "":
+		return a, size, true
+	case errA == nil && errB == nil && a <= b:
+		return a, min(b+1, size), true
+	}
+	return 0, 0, false
 }
 
 func (b *buckets) deleteObject(c *call, x *bucket, key string) (any, error) {
-	delete(x.objects, key)
-	return answer{status: http.StatusNoContent}, nil
+	return x.deleteVersion(c, key, c.request.URL.Query().Get("versionId"))
 }
 
 const objectsPerPage = 1000

@@ -21,6 +21,7 @@ func newServices(w *World) []*service {
 		newEventBridge(w),
 		newOrganizations(w),
 		newEC2(w),
+		newDynamoDB(w),
 	}
 }
 

@@ -27,7 +27,7 @@ func (t *tokens) callerIdentity(c *call, _ url.Values) (any, error) {
 var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/([\w+=,.@/-]+)$`)
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
-// assumeRole gives credentials of any role: this world keeps no trust policies. Use World.Deny to refuse.
+// assumeRole gives credentials of any role that does not refuse: Account.Restrict gives a role a trust policy.
 func (t *tokens) assumeRole(c *call, form url.Values) (any, error) {
 	part := roleARN.FindStringSubmatch(form.Get("RoleArn"))
 	session := form.Get("RoleSessionName")
@@ -37,6 +37,9 @@ func (t *tokens) assumeRole(c *call, form url.Values) (any, error) {
 	account := t.world.accountLocked(part[1])
 	p := account.session(part[2], session)
 	p.accessKey = "ASIA" + t.world.token(16)
+	if err := t.world.trusts(c, p.roleARN, p.accessKey, form.Get("Policy")); err != nil {
+		return nil, err
+	}
 	t.world.principals[p.accessKey] = p
 	creds := account.credentials(p)
 	type user struct{ AssumedRoleId, Arn string }

@@ -1,4 +1,4 @@
-// Package sim is a simulated AWS: accounts, Regions, CloudTrail trails, S3 buckets, STS, SNS, SQS and EventBridge, with the
+// Package sim is a simulated AWS: accounts, Regions, CloudTrail trails, S3 buckets, STS, SNS, SQS, EventBridge and DynamoDB, with the
 // semantics and error codes of the real services as far as guarding trails needs them, on the real wire protocols.
 //
 // A World is an http.Handler, so the real SDK, the AWS CLI and Terraform can talk to it; World.Transport serves the same
@@ -6,9 +6,9 @@
 // the same bytes. Signatures are not verified: the access key id in the request says who calls.
 package sim
 
-// What is simpler than AWS: no signatures, no identity policies (everybody may do everything in his account, minus World.Deny),
-// no role trust policies, no event data stores, no API of AWS Organizations and CloudWatch Logs (an Organization, Account.LogGroup
-// and Account.LogRole stand for what trails refer to), an organization's trail is in all accounts at once (AWS: up to 24 h),
+// What is simpler than AWS: no signatures, no identity and trust policies but those that Account.Restrict gives a role (everybody
+// else may do everything in his account, minus World.Deny), no event data stores, no API of AWS Organizations and CloudWatch Logs
+// (an Organization, Account.LogGroup and Account.LogRole stand for what trails refer to), an organization's trail is in all accounts at once (AWS: up to 24 h),
 // policies of keys are asked for CloudTrail only, log files are not written (only their times are kept),
 // buckets are addressed by path only, policy conditions with numbers and dates are refused when put, and a denied action has the
 // name of the operation (s3:HeadBucket).
@@ -90,6 +90,7 @@ type World struct {
 	principals map[string]principal // by access key id
 	faults     []*Fault
 	denials    []*denial
+	identities identities
 	quotas     map[quotaKey]*bucketOfTokens
 	calls      []Call
 	records    []Record

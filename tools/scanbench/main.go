@@ -19,8 +19,22 @@ func main() {
 	records := flag.String("shapes", "internal/event/testdata/real/invictus-aws_dataset", "log files to take the shapes of records from")
 	rounds := flag.Int("rounds", 5, "measurements of each, of which the median is told")
 	duckdb := flag.String("duckdb", "", "folder with node_modules/@duckdb/node-api")
+	from := flag.String("fetch", "", "fetch the files that are named from here, and do nothing else: what verify is compared with")
+	what := flag.String("serve", "", "serve a bucket, and do nothing else")
 	only := flag.String("only", "", "scan or verify; both if empty")
 	flag.Parse()
+	if *from != "" || *what != "" {
+		err := error(nil)
+		if *from != "" {
+			err = fetch(*from, flag.Args())
+		} else {
+			err = serve(*what)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	all, err := shapes(*records)
 	if err != nil {
 		log.Fatal(err)

@@ -24,12 +24,17 @@ type tool struct {
 	count func(out []byte) (int, error)
 
 	took  []float64 // seconds
+	cpu   []float64 // seconds of all its processors
 	peak  int64     // KiB of memory
 	found int
 }
 
-func (t *tool) median() float64 {
-	sorted := slices.Sorted(slices.Values(t.took))
+func (t *tool) median() float64 { return median(t.took) }
+
+func (t *tool) medianCPU() float64 { return median(t.cpu) }
+
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
 }
 
@@ -44,6 +49,7 @@ func (t *tool) measure() error {
 	began := time.Now()
 	err := c.Run()
 	t.took = append(t.took, time.Since(began).Seconds())
+	t.cpu = append(t.cpu, (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds())
 	if code := c.ProcessState.ExitCode(); err != nil && code != 1 && code != 3 { // 3: findings
 		return fmt.Errorf("run %s: %w: %s", t.name, err, notes.String())
 	}

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -24,11 +25,14 @@ var update = flag.Bool("update", false, "write testdata anew")
 var withoutOrigins = cmpopts.IgnoreFields(config.Config{}, "Origins")
 
 func TestParse(t *testing.T) {
-	full := config.Config{
-		Version: 1, SNS: config.SNS{TopicARN: "arn:aws:sns:eu-west-1:111122223333:trailwarden"}, Compat: "2017", Observe: true,
-		Accounts: []string{"012345678901", "111122223333"}, Region: "eu-west-1", LogFormat: "json", TimeZone: "Europe/Berlin",
+	least, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
 	}
-	least := config.Config{Version: 1, LogFormat: "text", TimeZone: "UTC"}
+	full := least
+	full.SNS.TopicARN, full.Compat, full.Observe = "arn:aws:sns:eu-west-1:111122223333:trailwarden", "2017", true
+	full.Accounts, full.Region = []string{"012345678901", "111122223333"}, "eu-west-1"
+	full.LogFormat, full.TimeZone = "json", "Europe/Berlin"
 	for _, test := range []struct {
 		name, text string
 		want       config.Config
@@ -101,6 +105,11 @@ func TestProblems(t *testing.T) {
 		{"no value", v + "region:\nobserve: true\n", "2:1"},
 		{"empty section", v + "sns:\n", "2:1"},
 		{"section with a value", v + "sns: arn\n", "2:1"},
+		{"secret", v + "notify:\n  slack:\n    bot_token: xoxb-canary\n", "4:16"},
+		{"secret as a number", v + "notify:\n  slack:\n    bot_token: 5\n", "4:16"},
+		{"secret with blanks", v + "notify:\n  slack:\n    bot_token: ' xoxb-canary'\n", "4:16"},
+		{"no place for a secret", v + "notify:\n  slack:\n    bot_token: 'file:'\n", "4:16"},
+		{"channel's section with a value", v + "notify:\n  slack: xoxb-x\n", "3:3"},
 		{"yes for true", v + "observe: yes\n", "2:10"},
 		{"boolean in quotes", v + "observe: 'true'\n", "2:10"},
 		{"boolean for text", v + "region: true\n", "2:9"},
@@ -240,10 +249,21 @@ func TestYAMLGivesTheSameConfiguration(t *testing.T) {
 				data = rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "Etc/GMT+5"}).Draw(t, "zone")
 			case k.Name == "version":
 				data = 1
+			case k.Check != nil && k.Kind() == config.Text:
+				data = k.Example
 			case k.Kind() == config.Bool:
 				data = rapid.Bool().Draw(t, "bool")
+			case k.Kind() == config.List && k.Name != "accounts":
+				data = rapid.SliceOfN(rapid.SampledFrom(strings.Split(k.Example, ",")), 1, 5).Draw(t, "items")
 			case k.Kind() == config.List:
 				data = rapid.SliceOfN(account, 1, 5).Draw(t, "list")
+			case k.Kind() == config.Secret:
+				place := rapid.StringMatching(`(file|secretsmanager|ssm):[!-~]([ -~]{0,20}[!-~])?`).Draw(t, "place")
+				ref, err := secret.Parse(place)
+				if err != nil {
+					t.Fatal(err)
+				}
+				data = ref
 			case k.Values != nil:
 				data = rapid.SampledFrom(k.Values).Draw(t, "value")
 			default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/config/yaml"
+	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
 // section holds the pairs under a prefix ("" or "sns.") against the keys that begin with it.
@@ -39,6 +40,10 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 			continue
 		}
 		inner, ok := yaml.Mapping(pair.Value)
+		if !ok && strings.HasPrefix(name, "notify.") { // perhaps a secret
+			d.Unseen(at, name, "wants keys below it", "indent them by two spaces: "+below(name))
+			continue
+		}
 		if !ok || len(inner) == 0 {
 			d.Problem(at, name, "wants keys below it, and this is "+yaml.Kind(pair.Value), "indent them by two spaces: "+below(name))
 			continue
@@ -98,6 +103,12 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 			return
 		}
 		data = items
+	case config.Secret:
+		ref, ok := d.secret(k, node, wrong)
+		if !ok {
+			return
+		}
+		data = ref
 	default:
 		s, ok := d.text(k, node, wrong)
 		if !ok {
@@ -109,6 +120,22 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 		Key: k, Data: data,
 		Origin: config.Origin{Source: config.File, Name: fmt.Sprintf("%s:%d:%d", d.Name, at.Position.Line, at.Position.Column)},
 	})
+}
+
+// secret reads where a secret is kept. One that stands in the file itself is refused, and not shown.
+func (d *document) secret(k config.Key, node ast.Node, wrong func(ast.Node, string, string)) (secret.Ref, bool) {
+	text, ok := node.(*ast.StringNode)
+	if !ok {
+		wrong(node, "file:PATH, secretsmanager:ARN or ssm:NAME", "write one of them, in quotes")
+		return secret.Ref{}, false
+	}
+	ref, err := secret.Parse(text.Value)
+	if _, here := ref.Here(); err != nil || here || ref.Empty() {
+		d.Unseen(node.GetToken(), k.Name, "a secret does not belong into this file",
+			"set "+k.Env()[0]+", or write file:PATH, secretsmanager:ARN or ssm:NAME")
+		return secret.Ref{}, false
+	}
+	return ref, true
 }
 
 // text reads one text: the value of a key, or an item of its list.

@@ -87,6 +87,15 @@ func (d *Document) Problem(at *token.Token, key, message, hint string) {
 	d.ProblemAt(p, key, message, hint)
 }
 
+// Unseen is Problem without the excerpt of the line, which holds what must not be shown.
+func (d *Document) Unseen(at *token.Token, key, message, hint string) {
+	before := len(d.problems)
+	d.Problem(at, key, message, hint)
+	if len(d.problems) > before {
+		d.problems[before].Excerpt = ""
+	}
+}
+
 // ProblemAt is Problem for a place; the zero place is the whole file.
 func (d *Document) ProblemAt(at config.Place, key, message, hint string) {
 	if len(d.problems) == maxProblems {

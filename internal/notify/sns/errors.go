@@ -1,9 +1,11 @@
 package sns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -31,7 +33,7 @@ func (e *PublishError) Unwrap() error { return e.Err }
 // permanent lists the error codes that come again until a person has changed something, with what to change. Codes
 // that are not in it are worth another try: throttling, AWS in trouble, credentials about to be renewed.
 var permanent = map[string]string{
-	"NotFound": "the topic does not exist: create it, or set sns.topic_arn, TRAILWARDEN_SNS_TOPIC_ARN or SNSARN to one that does",
+	"NotFound": "the topic does not exist: create it, or set %s to one that does",
 	"AuthorizationError": "allow sns:Publish on this topic to the role that trailwarden runs as, in the role's policy and, " +
 		"for a topic of another account, in the topic's policy",
 	"InvalidParameter":      "SNS does not take the message or the topic ARN: see its own words above; a FIFO topic's ARN ends in .fifo",
@@ -59,7 +61,7 @@ func (c *Channel) failure(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		failed.Code = api.ErrorCode()
 		if hint, ok := permanent[failed.Code]; ok {
-			failed.Hint = hint
+			failed.Hint = strings.ReplaceAll(hint, "%s", cmp.Or(c.Setting, "sns.topic_arn, TRAILWARDEN_SNS_TOPIC_ARN or SNSARN"))
 			return notify.Permanent(failed)
 		}
 		failed.Hint = hints[failed.Code]

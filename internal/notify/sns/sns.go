@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -36,6 +37,7 @@ type Channel struct {
 	TopicARN   string
 	Compat2017 bool           // subject lines and bodies as the AWS sample of 2017 sent them
 	Location   *time.Location // local time in the prose, besides UTC; nil for none
+	Setting    string         // how errors call the topic's key in the configuration; empty for this channel's own
 }
 
 var _ notify.Notifier = (*Channel)(nil)
@@ -64,6 +66,11 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	if err != nil {
 		return notify.Permanent(fmt.Errorf("compose message for SNS: %w", err))
 	}
+	return c.Publish(ctx, in)
+}
+
+// Publish publishes what another channel has composed for readers of its own. Its error is that of Notify.
+func (c *Channel) Publish(ctx context.Context, in *sns.PublishInput) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
 	defer cancel()
 	if _, err := c.API.Publish(ctx, in); err != nil {
@@ -74,15 +81,36 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 
 var errNoAnswer = errors.New("no answer within " + Timeout.String())
 
+// Render gives the message as it is published, as JSON.
+func (c *Channel) Render(inc incident.Incident) ([]byte, error) {
+	in, err := c.input(inc)
+	if err != nil {
+		return nil, err
+	}
+	attributes := map[string]string{}
+	for name, a := range in.MessageAttributes {
+		attributes[name] = aws.ToString(a.StringValue)
+	}
+	return json.Marshal(struct {
+		TopicArn, Subject, MessageStructure    string
+		MessageGroupId, MessageDeduplicationId string            `json:",omitempty"`
+		MessageAttributes                      map[string]string `json:",omitempty"`
+		Message                                json.RawMessage
+	}{
+		*in.TopicArn, aws.ToString(in.Subject), *in.MessageStructure, aws.ToString(in.MessageGroupId), aws.ToString(in.MessageDeduplicationId),
+		attributes, json.RawMessage(*in.Message),
+	})
+}
+
 // input is what is published.
 func (c *Channel) input(inc incident.Incident) (*sns.PublishInput, error) {
 	in := &sns.PublishInput{TopicArn: &c.TopicARN, MessageStructure: aws.String("json")}
 	if strings.HasSuffix(c.TopicARN, ".fifo") {
 		// One group a trail keeps its messages in order; the same news twice within five minutes is dropped by SNS.
 		in.MessageGroupId = aws.String(digest(inc.Trail.ARN))
-		in.MessageDeduplicationId = aws.String(digest(inc.ID, string(inc.Outcome)))
+		in.MessageDeduplicationId = aws.String(notify.Identity(inc))
 	}
-	if c.Compat2017 {
+	if c.Compat2017 && of2017(inc) {
 		subject, message, ok, err := sample(inc)
 		if err != nil {
 			return nil, err
@@ -102,6 +130,15 @@ func (c *Channel) input(inc incident.Incident) (*sns.PublishInput, error) {
 	return in, nil
 }
 
+// of2017 says whether the sample of 2017 knew anything of this stage: it told of records, and of nothing that came after.
+func of2017(inc incident.Incident) bool {
+	switch notify.StageOf(inc) {
+	case incident.StageEscalated, incident.StageAcknowledged, incident.StageEvidence:
+		return false
+	}
+	return true
+}
+
 // forms is the grammar of each attribute. SNS refuses empty ones.
 var forms = map[string]*regexp.Regexp{
 	"severity":    regexp.MustCompile(`^[a-z]{1,16}$`),
@@ -109,6 +146,7 @@ var forms = map[string]*regexp.Regexp{
 	"region":      regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
 	"outcome":     regexp.MustCompile(`^[a-z]{1,16}$`),
 	"rule":        regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
+	"stage":       regexp.MustCompile(`^[a-z]{1,16}$`),
 	"incident_id": regexp.MustCompile(`^inc-[0-9a-f]{16}$`),
 }
 
@@ -116,7 +154,7 @@ var forms = map[string]*regexp.Regexp{
 func attributes(inc incident.Incident) map[string]types.MessageAttributeValue {
 	values := map[string]string{
 		"severity": string(inc.Severity), "account": inc.Trail.Account, "region": inc.Trail.Region,
-		"outcome": string(inc.Outcome), "incident_id": inc.ID,
+		"outcome": string(inc.Outcome), "stage": string(notify.StageOf(inc)), "incident_id": inc.ID,
 	}
 	if len(inc.Findings) > 0 {
 		values["rule"] = inc.Findings[0].Rule
@@ -130,7 +168,7 @@ func attributes(inc incident.Incident) map[string]types.MessageAttributeValue {
 	return out
 }
 
-func digest(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }

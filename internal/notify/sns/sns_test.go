@@ -55,7 +55,7 @@ func TestOnePublishForAll(t *testing.T) {
 		t.Errorf("forms (-want +got):\n%s", diff)
 	}
 	attributes := map[string]string{
-		"severity": "critical", "account": "123456789012", "region": "eu-west-1", "outcome": "repaired", "rule": "trail.stop", "incident_id": inc.ID,
+		"severity": "critical", "account": "123456789012", "region": "eu-west-1", "outcome": "repaired", "stage": "repaired", "rule": "trail.stop", "incident_id": inc.ID,
 	}
 	if diff := cmp.Diff(attributes, p.attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)

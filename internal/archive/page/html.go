@@ -1,4 +1,4 @@
-package main
+package page
 
 import (
 	"cmp"
@@ -40,11 +40,12 @@ type pageIncident struct {
 
 type pageDamage struct{ File, Text string }
 
-// scanHTML writes one page that needs nothing else: no script, no font, no address.
-func scanHTML(w io.Writer, r archive.Report, interrupted bool) error {
+// HTML writes one page that needs nothing else: no script, no font, no address. It says so when the scan did
+// not come to its end.
+func HTML(w io.Writer, r archive.Report, unfinished bool) error {
 	page := struct {
 		From, To, Records, Files, Longest string
-		Interrupted                       bool
+		Unfinished                        bool
 		Windows                           []pageWindow
 		Incidents                         []pageIncident
 		Findings                          []pageFinding
@@ -52,36 +53,36 @@ func scanHTML(w io.Writer, r archive.Report, interrupted bool) error {
 		Damaged                           []pageDamage
 		Picture                           *picture
 	}{
-		From: short(r.Summary.From), To: short(r.Summary.To), Records: thousands(r.Summary.Records), Files: thousands(r.Summary.Files),
-		Longest: length(r.Summary.BlindTime), Interrupted: interrupted, Picture: newPicture(r), More: max(0, len(r.Findings)-mostRows),
+		From: Time(r.Summary.From), To: Time(r.Summary.To), Records: Thousands(r.Summary.Records), Files: Thousands(r.Summary.Files),
+		Longest: Length(r.Summary.BlindTime), Unfinished: unfinished, Picture: newPicture(r), More: max(0, len(r.Findings)-mostRows),
 	}
 	for _, win := range r.Windows {
-		p := pageWindow{From: short(win.From), To: "still open", Length: length(win.Seconds), Sure: win.Sure, Account: plain(win.Account), Region: plain(win.Region),
-			Trail: plain(cmp.Or(win.Trail.Name, "(files)"))}
+		p := pageWindow{From: Time(win.From), To: "still open", Length: Length(win.Seconds), Sure: win.Sure, Account: Plain(win.Account), Region: Plain(win.Region),
+			Trail: Plain(cmp.Or(win.Trail.Name, "(files)"))}
 		if win.To != nil {
-			p.To = short(*win.To)
+			p.To = Time(*win.To)
 		}
 		for _, why := range win.Why {
-			p.Why = append(p.Why, plain(why))
+			p.Why = append(p.Why, Plain(why))
 		}
 		for _, a := range win.Activity {
-			p.Activity = append(p.Activity, pagePrincipal{Name: plain(a.Name), First: short(a.First), Last: short(a.Last), Calls: a.Calls, Writes: a.Writes,
-				Errors: a.Errors, Tampered: a.Tampered, Names: plain(strings.Join(a.Names, ", ")), Sources: plain(strings.Join(a.Sources, ", "))})
+			p.Activity = append(p.Activity, pagePrincipal{Name: Plain(a.Name), First: Time(a.First), Last: Time(a.Last), Calls: a.Calls, Writes: a.Writes,
+				Errors: a.Errors, Tampered: a.Tampered, Names: Plain(strings.Join(a.Names, ", ")), Sources: Plain(strings.Join(a.Sources, ", "))})
 		}
 		page.Windows = append(page.Windows, p)
 	}
 	for _, i := range r.Incidents {
-		page.Incidents = append(page.Incidents, pageIncident{short(i.From), short(i.To), string(i.Severity), plain(cmp.Or(i.Trail.Name, "-")),
-			strings.Join(i.Rules, ", "), plain(strings.Join(i.Actors, ", ")), string(i.Outcome), i.ID})
+		page.Incidents = append(page.Incidents, pageIncident{Time(i.From), Time(i.To), string(i.Severity), Plain(cmp.Or(i.Trail.Name, "-")),
+			strings.Join(i.Rules, ", "), Plain(strings.Join(i.Actors, ", ")), string(i.Outcome), i.ID})
 	}
 	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
-		name, address := actor(f)
-		page.Findings = append(page.Findings, pageFinding{short(f.EventTime), string(f.Severity), f.Rule, plain(f.Text), plain(cmp.Or(f.Trail.Name, "-")),
-			plain(f.Record.Region), plain(name), plain(address), string(f.Outcome), plain(f.File)})
+		name, address := Actor(f)
+		page.Findings = append(page.Findings, pageFinding{Time(f.EventTime), string(f.Severity), f.Rule, Plain(f.Text), Plain(cmp.Or(f.Trail.Name, "-")),
+			Plain(f.Record.Region), Plain(name), Plain(address), string(f.Outcome), Plain(f.File)})
 	}
 	for _, d := range r.Damaged {
 		for _, f := range d.Faults {
-			page.Damaged = append(page.Damaged, pageDamage{plain(d.File), plain(f.Kind + ": " + f.Error())})
+			page.Damaged = append(page.Damaged, pageDamage{Plain(d.File), Plain(f.Kind + ": " + f.Error())})
 		}
 	}
 	t, err := template.New("scan").Parse(scanPage)
@@ -146,7 +147,7 @@ func newPicture(r archive.Report) *picture {
 		}
 		y := laneTop + laneHeight*len(p.Lanes)
 		lanes[key] = len(p.Lanes)
-		p.Lanes = append(p.Lanes, lane{Name: clip(plain(name), 34), Note: clip(plain(note), 38), X: laneLeft, Y: y, Width: pictureWidth - laneLeft - 20, TextY: y + 12, SoftY: y + 26})
+		p.Lanes = append(p.Lanes, lane{Name: clip(Plain(name), 34), Note: clip(Plain(note), 38), X: laneLeft, Y: y, Width: pictureWidth - laneLeft - 20, TextY: y + 12, SoftY: y + 26})
 		return &p.Lanes[len(p.Lanes)-1]
 	}
 	for _, w := range r.Windows {
@@ -156,16 +157,16 @@ func newPicture(r archive.Report) *picture {
 		}
 		end, until := to, "open"
 		if w.To != nil {
-			end, until = *w.To, short(*w.To)
+			end, until = *w.To, Time(*w.To)
 		}
 		l.Windows = append(l.Windows, mark{X: x(w.From), Y: l.Y + 3, Width: max(3, x(end)-x(w.From)), Class: w.Sure,
-			Text: fmt.Sprintf("%s to %s (%s), %s: %s", short(w.From), until, length(w.Seconds), w.Certainty, plain(strings.Join(w.Why, "; ")))})
+			Text: fmt.Sprintf("%s to %s (%s), %s: %s", Time(w.From), until, Length(w.Seconds), w.Certainty, Plain(strings.Join(w.Why, "; ")))})
 	}
 	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
 		if l := at(cmp.Or(f.Trail.Name, "no trail named"), f.Account+" "+cmp.Or(f.Trail.Region, f.Record.Region)); l != nil && !f.EventTime.IsZero() {
-			name, _ := actor(f)
+			name, _ := Actor(f)
 			l.Dots = append(l.Dots, mark{X: x(f.EventTime), Y: l.Y + 11, Class: string(f.Severity),
-				Text: fmt.Sprintf("%s %s by %s: %s", short(f.EventTime), plain(f.EventName), plain(name), f.Outcome)})
+				Text: fmt.Sprintf("%s %s by %s: %s", Time(f.EventTime), Plain(f.EventName), Plain(name), f.Outcome)})
 		}
 	}
 	for _, s := range r.Deliveries {

@@ -1,0 +1,98 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+const (
+	// keep is how long an assumed role is used for one trail: long enough for a plan, short enough that detaching the
+	// permission to assume it, the kill switch, ends repairs at once.
+	keep = time.Minute
+	// session is the shortest that STS gives.
+	session = 15 * time.Minute
+)
+
+// assumed is the restore role, narrowed to one trail.
+type assumed struct {
+	api   *cloudtrail.Client
+	until time.Time
+}
+
+// restorer is the client that makes an action: with the restore role, where there is one, for everything but StartLogging.
+func (c *Client) restorer(ctx context.Context, action trail.Action) (*cloudtrail.Client, error) {
+	if c.Restore == "" || action.Op == trail.StartLogging {
+		return c.in(action.Target.Region), nil
+	}
+	now := time.Now()
+	c.mu.Lock()
+	known, ok := c.restorers[action.Target]
+	c.mu.Unlock()
+	if ok && now.Before(known.until) {
+		return known.api, nil
+	}
+	policy, err := sessionPolicy(action.Target)
+	if err != nil {
+		return nil, err
+	}
+	api := sts.NewFromConfig(c.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
+	var out *sts.AssumeRoleOutput
+	if err := c.retry(ctx, assumeRole, c.Restore, func(ctx context.Context) (err error) {
+		out, err = api.AssumeRole(ctx, &sts.AssumeRoleInput{
+			RoleArn: &c.Restore, RoleSessionName: aws.String("trailwarden"), Policy: &policy, DurationSeconds: aws.Int32(int32(session.Seconds())),
+		})
+		if err == nil && out.Credentials == nil {
+			err = fmt.Errorf("the answer holds no credentials")
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	cfg := c.Config.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(
+		aws.ToString(out.Credentials.AccessKeyId), aws.ToString(out.Credentials.SecretAccessKey), aws.ToString(out.Credentials.SessionToken))
+	made := assumed{c.client(cfg, action.Target.Region), now.Add(keep)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.restorers == nil {
+		c.restorers = make(map[trail.ARN]assumed)
+	}
+	c.restorers[action.Target] = made
+	return made.api, nil
+}
+
+// assumeRole is the operation's name in errors.
+const assumeRole = "AssumeRole"
+
+// sessionPolicy allows what restores, on one trail. What the role itself may not do it does not give.
+func sessionPolicy(a trail.ARN) (string, error) {
+	type statement struct {
+		Effect    string
+		Action    []string
+		Resource  string
+		Condition map[string]map[string]string `json:",omitempty"`
+	}
+	document, err := json.Marshal(struct {
+		Version   string
+		Statement []statement
+	}{"2012-10-17", []statement{
+		{Effect: "Allow", Resource: a.String(), Action: []string{
+			"cloudtrail:CreateTrail", "cloudtrail:UpdateTrail", "cloudtrail:PutEventSelectors", "cloudtrail:PutInsightSelectors",
+			"cloudtrail:PutEventConfiguration", "cloudtrail:AddTags", "cloudtrail:RemoveTags"}},
+		{Effect: "Allow", Resource: "*", Action: []string{"iam:PassRole"},
+			Condition: map[string]map[string]string{"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}}},
+	}})
+	if err != nil {
+		return "", fmt.Errorf("encode session policy: %w", err)
+	}
+	return string(document), nil
+}

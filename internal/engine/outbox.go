@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Pauses between tries to send.
+const (
+	firstPause = 5 * time.Second
+	mostPause  = 5 * time.Minute
+	// hopelessPause is the pause after a failure that a person has to mend.
+	hopelessPause = 30 * time.Minute
+	// downAfter is how long a channel may fail until the others are told.
+	downAfter = 5 * time.Minute
+	// sendMost is how many messages are read from the ledger at a time.
+	sendMost = 200
+)
+
+// outbox sends what the ledger holds. Messages of one incident go to a channel in their order; a channel that is down keeps its messages and keeps
+// no other channel waiting.
+type outbox struct {
+	mu       sync.Mutex
+	channels map[string]*health
+}
+
+// health is how a channel is.
+type health struct {
+	busy    sync.Mutex // one sends at a time, so that order is kept
+	since   time.Time  // failing since; zero when it is well
+	rest    time.Time  // not tried before
+	refused int        // messages in a row that it will never take
+	waiting bool       // messages wait in the ledger: newer ones must not overtake them
+	told    bool       // the others were told that it fails
+}
+
+func (o *outbox) of(channel string) *health {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.channels == nil {
+		o.channels = make(map[string]*health)
+	}
+	h := o.channels[channel]
+	if h == nil {
+		h = &health{waiting: true} // what an earlier process left is not known before the first flush
+		o.channels[channel] = h
+	}
+	return h
+}
+
+// Send sends messages that were just recorded. What cannot be sent now stays in the ledger, and is sent by Flush.
+func (e *Engine) Send(ctx context.Context, messages []ledger.Message) {
+	var wg sync.WaitGroup
+	byChannel := map[string][]ledger.Message{}
+	for _, m := range messages {
+		byChannel[m.Channel] = append(byChannel[m.Channel], m)
+	}
+	for name, list := range byChannel {
+		wg.Go(func() {
+			h := e.outbox.of(name)
+			h.busy.Lock()
+			defer h.busy.Unlock()
+			for _, m := range list {
+				if h.waiting || e.now().Before(h.rest) {
+					h.waiting = true
+					return
+				}
+				if !e.deliver(ctx, h, m) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Flush sends what is due in the ledger: what earlier processes left, what failed before, what was to wait.
+func (e *Engine) Flush(ctx context.Context) error {
+	if e.Keeper == nil {
+		return nil
+	}
+	messages, err := e.Keeper.Store.Messages(ctx, e.now(), sendMost)
+	if err != nil {
+		return fmt.Errorf("read messages that are to be sent: %w", err)
+	}
+	byChannel := map[string][]ledger.Message{}
+	for _, c := range e.Channels {
+		byChannel[c.Name] = nil
+	}
+	for _, m := range messages {
+		byChannel[m.Channel] = append(byChannel[m.Channel], m)
+	}
+	var wg sync.WaitGroup
+	for name, list := range byChannel {
+		wg.Go(func() {
+			h := e.outbox.of(name)
+			h.busy.Lock()
+			defer h.busy.Unlock()
+			for _, l := range e.letters(list) {
+				if e.now().Before(h.rest) || !e.deliver(ctx, h, l.Message, l.instead...) {
+					return
+				}
+			}
+			h.waiting = len(messages) == sendMost
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+// deliver sends one message and records what came of it; false when the channel is to rest.
+func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, instead ...string) bool {
+	batch := ledger.Batch{Chain: chainOf(m.Incident)}
+	report := ledger.Delivery{Message: m.ID, Channel: m.Channel, Incident: m.Incident.ID, Stage: string(m.Incident.Stage), Tries: m.Tries + 1}
+	if m.Tries > 0 && e.superseded(ctx, m) {
+		report.Error = "not sent: later news of the incident were"
+		batch.Sent, batch.Entries = append(instead, m.ID), []ledger.Draft{{Time: e.now(), Kind: ledger.KindUnsent, Body: report}}
+		e.write(ctx, batch)
+		return true
+	}
+	err := notify.Permanent(fmt.Errorf("tell by %s: the channel is not configured any more", m.Channel))
+	if channel, ok := e.channel(m.Channel); ok {
+		err = e.survive(ctx, "tell of "+m.Incident.ID, func() error { return channel.Notify(ctx, m.Incident) })
+	}
+	now := e.now()
+	if err == nil {
+		batch.Sent = append(instead, m.ID)
+		batch.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindSent, Body: report}}
+		if head := m.Incident.Ledger; head != nil {
+			batch.Marks = []ledger.Mark{{Key: sentKey(m), Value: strconv.FormatInt(head.Seq, 10), Expires: now.Add(aliasKept)}}
+		}
+		e.write(ctx, batch)
+		e.recovered(ctx, h, m.Channel)
+		return true
+	}
+	e.Log.ErrorContext(ctx, "people could not be told", "channel", m.Channel, "incident_id", m.Incident.ID,
+		"trail", m.Incident.Trail.ARN, "stage", string(m.Incident.Stage), "tries", m.Tries+1, "error", err.Error())
+	m.Tries++
+	m.Error = err.Error()
+	permanent := notify.IsPermanent(err)
+	if permanent {
+		m.Due = now.Add(hopelessPause)
+	}
+	if len(instead) == 0 { // a group is made anew of the messages that wait
+		batch.Queue = []ledger.Message{m}
+		if m.Tries == 1 {
+			report.Error = m.Error
+			batch.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindUnsent, Body: report}}
+		}
+		e.write(ctx, batch)
+	}
+	e.failing(ctx, h, m, err)
+	// A message that is refused for good keeps no other waiting; a channel that refuses one after the other rests.
+	return permanent && h.refused < 3
+}
+
+// superseded says whether later news of the incident went through the channel already.
+func (e *Engine) superseded(ctx context.Context, m ledger.Message) bool {
+	value, ok, err := mark(ctx, e.Keeper.Store, sentKey(m), e.now())
+	if !ok || err != nil || m.Incident.Ledger == nil {
+		return false
+	}
+	seq, err := strconv.ParseInt(value, 10, 64)
+	return err == nil && seq > m.Incident.Ledger.Seq
+}
+
+func sentKey(m ledger.Message) string { return "sent/" + m.Channel + "/" + m.Incident.ID }
+
+// write writes what became of a message. When that fails the message is sent again, which its id lets the receiver see.
+func (e *Engine) write(ctx context.Context, b ledger.Batch) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := e.Keeper.Store.Write(ctx, b); err != nil {
+		e.Log.ErrorContext(ctx, "the ledger could not be written", "chain", b.Chain, "error", err.Error())
+	}
+}
+
+func (e *Engine) channel(name string) (notify.Channel, bool) {
+	for _, c := range e.Channels {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return notify.Channel{}, false
+}
+
+func pauseAfter(tries int, err error) time.Duration {
+	pause := mostPause
+	if shift := tries - 1; shift < 6 {
+		pause = firstPause << shift
+	}
+	if asked, ok := notify.RetryAfter(err); ok {
+		pause = max(pause, min(asked, time.Hour))
+	}
+	return pause
+}
+
+// failing notes that a channel fails, and tells by the others when it has done so for a while, or for good.
+func (e *Engine) failing(ctx context.Context, h *health, m ledger.Message, err error) {
+	now := e.now()
+	h.waiting = true
+	if h.since.IsZero() {
+		h.since = now
+	}
+	if notify.IsPermanent(err) {
+		h.refused++
+	}
+	if !notify.IsPermanent(err) || h.refused >= 3 {
+		h.rest = now.Add(pauseAfter(m.Tries, err))
+	}
+	if h.told || !notify.IsPermanent(err) && now.Sub(h.since) < downAfter {
+		return
+	}
+	h.told = true
+	inc := channelIncident(m.Channel, h.since, now)
+	inc.Reason = err.Error()
+	inc.NextSteps = []incident.Step{{Text: "Mend the channel " + m.Channel + ". Its messages are kept, and sent when it works again.",
+		Command: "trailwarden notify test --channel " + m.Channel}}
+	e.announce(ctx, inc)
+}
+
+// recovered notes that a channel works.
+func (e *Engine) recovered(ctx context.Context, h *health, name string) {
+	since, told := h.since, h.told
+	h.since, h.rest, h.refused, h.told = time.Time{}, time.Time{}, 0, false
+	if told {
+		inc := channelIncident(name, since, e.now())
+		inc.Outcome = incident.Restored
+		inc.Findings[0].Text = "The channel " + name + " works again; what it missed is being sent"
+		e.announce(ctx, inc)
+	}
+}
+
+func channelIncident(name string, since, now time.Time) incident.Incident {
+	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
+		Rule: "own.channel", Title: "A channel fails", Severity: incident.High,
+		Text: "The channel " + name + " cannot tell anybody",
+	}}, "channel "+name+" "+since.UTC().Format(time.RFC3339), since, now)
+	inc.Trail = incident.TrailRef{}
+	return inc
+}
+
+// announce records an incident of trailwarden itself, and leaves telling of it to the next flush.
+func (e *Engine) announce(ctx context.Context, inc incident.Incident) []ledger.Message {
+	_, messages, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc})
+	if err != nil {
+		e.Log.ErrorContext(ctx, "the ledger could not be written", "incident_id", inc.ID, "reason", inc.Reason, "error", err.Error())
+	}
+	return messages
+}

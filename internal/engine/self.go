@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Trouble records that something is wrong with trailwarden itself, and tells of it by every channel: once for all the time since
+// it began.
+func (e *Engine) Trouble(ctx context.Context, rule, title, text, reason string, since time.Time) {
+	inc := incident.FromState(trail.ARN{}, []incident.Finding{{Rule: rule, Title: title, Severity: incident.High, Text: text}},
+		rule+" "+since.UTC().Format(time.RFC3339), since, e.now())
+	inc.Trail, inc.Reason = incident.TrailRef{}, reason
+	inc.NextSteps = []incident.Step{{Text: "Find out whether somebody did this on purpose, and mend it.", Command: "trailwarden doctor"}}
+	e.Send(ctx, e.announce(ctx, inc))
+}
+
+// heartbeatKey is the mark of the latest heartbeat.
+const heartbeatKey = "heartbeat"
+
+// Heartbeat tells by every channel that the guard lives, once in every: silence is an alarm.
+func (e *Engine) Heartbeat(ctx context.Context, every time.Duration) error {
+	store, now := e.Keeper.Store, e.now()
+	value, _, err := mark(ctx, store, heartbeatKey, now)
+	if err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	if last, err := time.Parse(time.RFC3339, value); err == nil && now.Sub(last) < every {
+		return nil
+	}
+	open, err := store.Incidents(ctx, ledger.Query{Open: true})
+	if err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	slot := now.UTC().Truncate(every)
+	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
+		Rule: "own.heartbeat", Title: "trailwarden is watching", Severity: incident.Info,
+		Text: fmt.Sprintf("All is as it should be on our side; %d incidents are open. If this message does not come every %s, somebody has silenced the guard", len(open), every),
+	}}, "heartbeat "+slot.Format(time.RFC3339), slot, now)
+	inc.Trail, inc.Outcome = incident.TrailRef{}, incident.Noted
+	_, messages, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc})
+	if err != nil {
+		return err
+	}
+	e.Send(ctx, messages)
+	_, err = store.Write(ctx, ledger.Batch{Marks: []ledger.Mark{{Key: heartbeatKey, Value: now.UTC().Format(time.RFC3339)}}})
+	return err
+}
+
+// Prune removes from the ledger what is older than keep and well.
+func (e *Engine) Prune(ctx context.Context, keep time.Duration) error {
+	now := e.now()
+	if _, err := e.Keeper.Store.Prune(ctx, now.Add(-keep), now); err != nil {
+		return fmt.Errorf("retention: %w", err)
+	}
+	return nil
+}
+
+// Anchor writes the heads of the chains that have grown into the ledger's own chain, so that whoever holds one head of that can
+// prove what all the others were. It returns them; none when no chain has grown.
+func (e *Engine) Anchor(ctx context.Context) ([]ledger.Head, error) {
+	heads, err := e.Keeper.Store.Heads(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("anchor: %w", err)
+	}
+	e.anchors.mu.Lock()
+	defer e.anchors.mu.Unlock()
+	grown := slices.DeleteFunc(heads, func(h ledger.Head) bool {
+		return h.Chain == ledger.System || e.anchors.last[h.Chain] == h.Seq
+	})
+	if len(grown) == 0 {
+		return nil, nil
+	}
+	head, err := e.Keeper.Store.Write(ctx, ledger.Batch{
+		Chain: ledger.System, Entries: []ledger.Draft{{Time: e.now(), Kind: ledger.KindAnchor, Body: grown}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("anchor: %w", err)
+	}
+	if e.anchors.last == nil {
+		e.anchors.last = make(map[string]int64)
+	}
+	for _, h := range grown {
+		e.anchors.last[h.Chain] = h.Seq
+	}
+	return append(grown, head), nil
+}
+
+// anchors are the sequence numbers that were anchored last, by chain.
+type anchors struct {
+	mu   sync.Mutex
+	last map[string]int64
+}

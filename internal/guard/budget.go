@@ -1,0 +1,45 @@
+package guard
+
+import (
+	"slices"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Budget bounds how many calls that change something may be made in any hour, over all trails: who makes us repair is not to
+// use us as a weapon, nor to run up a bill. StartLogging can only ever record more, and is never refused; it does not use the
+// budget up either. The zero value refuses nothing. Not safe for use by several goroutines.
+type Budget struct {
+	// PerHour is how many calls within an hour; 0 means any number.
+	PerHour int
+
+	spent []time.Time // within the last hour, oldest first
+}
+
+// Take says whether the action may be made now, and counts it when it may. What is refused may be made at the time again.
+func (b *Budget) Take(op trail.Op, now time.Time) (ok bool, again time.Time) {
+	if b.PerHour <= 0 || op == trail.StartLogging {
+		return true, time.Time{}
+	}
+	b.spent = slices.DeleteFunc(b.spent, func(t time.Time) bool { return !now.Before(t.Add(time.Hour)) })
+	if len(b.spent) >= b.PerHour {
+		return false, b.spent[0].Add(time.Hour)
+	}
+	b.spent = append(b.spent, now)
+	return true, time.Time{}
+}
+
+// Left is how many calls may still be made within this hour; -1 for any number.
+func (b *Budget) Left(now time.Time) int {
+	if b.PerHour <= 0 {
+		return -1
+	}
+	used := 0
+	for _, t := range b.spent {
+		if now.Before(t.Add(time.Hour)) {
+			used++
+		}
+	}
+	return b.PerHour - used
+}

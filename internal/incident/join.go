@@ -1,0 +1,315 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// stretch is how long after the last thing that happened another tampering belongs to the same incident.
+	stretch = 15 * time.Minute
+	// oneCall is how far two accounts of one call may lie apart: the record's time and the trail's own.
+	oneCall = 15 * time.Second
+	// stuck is how long a repair may fail until people are alarmed again.
+	stuck = time.Minute
+	// A trail is contested when it was tampered with so often in so short a time.
+	contestedCount = 5
+	contestedTime  = 10 * time.Minute
+	// tamperingsKept is how many tamperings an incident lists; the others are counted.
+	tamperingsKept = 50
+)
+
+// Begin is an incident at the begin of its life.
+func Begin(inc Incident) Incident {
+	inc.Count, inc.Stage = 1, stageOf(inc.Outcome)
+	inc.Tamperings = []Tampering{tampering(inc)}
+	return inc
+}
+
+func stageOf(o Outcome) Stage {
+	switch o {
+	case Repaired:
+		return StageRepaired
+	case Confirmed:
+		return StageConfirmed
+	}
+	return StageOpened
+}
+
+// Lasting says whether the incident is of a condition that goes on until somebody changes it, such as a trail that nobody
+// pinned: it is one incident for as long as it lasts, and no other tampering belongs to it.
+func (inc Incident) Lasting() bool {
+	if inc.Trail.ARN == "" || inc.Outcome == Rejected {
+		return true
+	}
+	return inc.Record == nil && len(inc.Findings) > 0 && slices.Contains([]string{"trail.decoy", "trail.delivery"}, inc.Findings[0].Rule)
+}
+
+// Well says whether nothing is left to be repaired.
+func (inc Incident) Well() bool { return inc.Outcome != Open && inc.Outcome != Failed }
+
+// Holds says whether the incident has the one of an id within it.
+func (inc Incident) Holds(id string) bool {
+	return inc.ID == id || slices.ContainsFunc(inc.Tamperings, func(t Tampering) bool { return t.ID == id })
+}
+
+// Takes says whether next, found now, belongs to the incident: what is wrong with the trail is one incident
+// until it is well, and so is tampering soon after.
+func (inc Incident) Takes(next Incident, now time.Time) bool {
+	switch {
+	case inc.Holds(next.ID):
+		return true
+	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || next.Outcome == Confirmed:
+		return false
+	case !inc.Well():
+		return true
+	case inc.Outcome == Noted && inc.Severity.Rank() <= Low.Rank() && next.Severity.Rank() > Medium.Rank():
+		return false // an incident does not begin with what was harmless
+	}
+	return inc.Acknowledged == nil && now.Sub(inc.latest()) <= stretch
+}
+
+// latest is when something happened last.
+func (inc Incident) latest() time.Time {
+	at := inc.SeenAt
+	for _, t := range inc.Tamperings {
+		if t.At.After(at) {
+			at = t.At
+		}
+	}
+	if inc.RepairedAt != nil && inc.RepairedAt.After(at) {
+		at = *inc.RepairedAt
+	}
+	return at
+}
+
+// Join is the incident with next, which it Takes, in it. News says whether anything is new: whether it
+// is to be recorded, and people are to be told.
+func (inc Incident) Join(next Incident) (joined Incident, news bool) {
+	inc.Tamperings, inc.Findings = slices.Clone(inc.Tamperings), slices.Clone(inc.Findings)
+	if next.Outcome == Confirmed {
+		return inc.confirm(next)
+	}
+	i := inc.same(next)
+	if i < 0 {
+		inc.again(next)
+		return inc, true
+	}
+	t := &inc.Tamperings[i]
+	if next.Record != nil && t.EventID == "" {
+		// The sweep was first. Now it is known who it was.
+		id := t.ID
+		*t = tampering(next)
+		t.ID = id
+		inc.Record, inc.Actor, inc.Event, inc.Source = next.Record, next.Actor, next.Event, next.Source
+		inc.OpenedAt = earlier(inc.OpenedAt, next.OpenedAt)
+		inc.Stage, news = StageEvidence, true
+	}
+	added := inc.find(next)
+	was := inc.Outcome
+	if inc.worse(next) {
+		inc.become(next)
+		t.Outcome = next.Outcome
+		if next.BlindWindow != nil {
+			t.BlindWindow = next.BlindWindow
+		}
+	}
+	switch {
+	case inc.Outcome != was:
+		inc.Stage, news = stageOf(inc.Outcome), true
+	case added && !news:
+		inc.Stage, news = StageAgain, true
+	}
+	if inc.Outcome == Failed && inc.Stage != StageEscalated && next.SeenAt.Sub(inc.SeenAt) >= stuck {
+		inc.Stage, news = StageEscalated, true
+	}
+	return inc, news
+}
+
+// same is the place of the tampering that next is another account of, -1 for none.
+func (inc Incident) same(next Incident) int {
+	for i, t := range inc.Tamperings {
+		if t.ID == next.ID || t.EventID != "" && next.Record != nil && t.EventID == next.Record.EventID {
+			return i
+		}
+	}
+	rule := ruleOf(next)
+	for i, t := range inc.Tamperings {
+		near := t.At.Sub(next.OpenedAt).Abs() <= oneCall
+		if next.Record == nil && inc.RepairedAt != nil && next.OpenedAt.After(*inc.RepairedAt) {
+			near = false // done since the repair
+		}
+		if t.Rule == rule && near && (t.EventID == "") != (next.Record == nil) {
+			return i // one told by its record, the other found by the sweep
+		}
+	}
+	if next.Record == nil && !inc.Well() {
+		return len(inc.Tamperings) - 1 // the sweep sees what is not mended yet
+	}
+	return -1
+}
+
+// worse says whether next's account of the trail takes the place of what was known. A record that comes again after
+// its repair finds the trail well, which is no news.
+func (inc Incident) worse(next Incident) bool {
+	switch next.Outcome {
+	case Noted, Attempted, Rejected:
+		return inc.Outcome == next.Outcome
+	case Restored:
+		return !inc.Well() || inc.Outcome == Noted || inc.Outcome == Attempted
+	}
+	return true
+}
+
+// again counts another tampering.
+func (inc *Incident) again(next Incident) {
+	inc.Count++
+	inc.Tamperings = append(inc.Tamperings, tampering(next))
+	inc.shorten()
+	inc.find(next)
+	switch next.Outcome {
+	case Noted, Attempted, Rejected:
+		if inc.Outcome == Noted || inc.Outcome == Attempted {
+			inc.become(next)
+		}
+	default:
+		inc.become(next)
+		if next.Record != nil {
+			inc.Record, inc.Actor, inc.Event, inc.Source = next.Record, next.Actor, next.Event, next.Source
+		}
+	}
+	inc.Stage, inc.Acknowledged = StageAgain, nil
+	inc.contest()
+}
+
+// become takes over how next found and left the trail.
+func (inc *Incident) become(next Incident) {
+	inc.Outcome, inc.Reason, inc.Drifts = next.Outcome, next.Reason, next.Drifts
+	inc.NextSteps, inc.Partial, inc.Observe = next.NextSteps, next.Partial, next.Observe
+	if next.Coverage != nil {
+		inc.Coverage = next.Coverage
+	}
+	if next.BlindWindow != nil {
+		inc.BlindWindow = next.BlindWindow
+	}
+	if next.RepairedAt != nil {
+		inc.RepairedAt = next.RepairedAt
+	}
+	if len(next.Actions) > 0 {
+		inc.Actions = next.Actions
+	}
+}
+
+// find adds the findings that are new, and says whether there were any.
+func (inc *Incident) find(next Incident) (added bool) {
+	for _, f := range next.Findings {
+		if slices.ContainsFunc(inc.Findings, func(known Finding) bool { return known.Rule == f.Rule && known.Attempt == f.Attempt }) {
+			continue
+		}
+		inc.Findings, added = append(inc.Findings, f), true
+		if f.Severity.Rank() > inc.Severity.Rank() {
+			inc.Severity = f.Severity
+		}
+	}
+	if next.Severity.Rank() > inc.Severity.Rank() {
+		inc.Severity = next.Severity
+	}
+	slices.SortStableFunc(inc.Findings, func(a, b Finding) int { return b.Severity.Rank() - a.Severity.Rank() }) // the first is what it is called
+	return added
+}
+
+// confirm ends a repair with CloudTrail's own record of it. A record of an earlier repair says nothing of the latest.
+func (inc Incident) confirm(next Incident) (Incident, bool) {
+	if inc.Outcome != Repaired && inc.Outcome != Restored {
+		return inc, false
+	}
+	if r := next.Record; r != nil {
+		ours := slices.ContainsFunc(inc.Actions, func(a Action) bool {
+			return a.RequestID != "" && a.RequestID == r.RequestID || a.At != nil && a.Error == "" && !r.EventTime.Before(a.At.Add(-oneCall))
+		})
+		if !ours && len(inc.Actions) > 0 {
+			return inc, false
+		}
+	}
+	inc.Outcome, inc.Stage = Confirmed, StageConfirmed
+	inc.NextSteps = Steps(inc)
+	if n := len(inc.Tamperings); n > 0 {
+		inc.Tamperings[n-1].Outcome = Confirmed
+	}
+	return inc, true
+}
+
+// contest names who keeps undoing the repairs.
+func (inc *Incident) contest() {
+	last := inc.Tamperings[len(inc.Tamperings)-1]
+	count, principals := 0, map[string]int{}
+	for _, t := range inc.Tamperings {
+		if last.At.Sub(t.At).Abs() <= contestedTime && t.Outcome != Attempted {
+			count++
+			principals[t.Principal]++
+		}
+	}
+	if count < contestedCount {
+		return
+	}
+	who, most := "somebody whom no record names", 0
+	for _, t := range inc.Tamperings { // in order, so that equal counts name the first
+		if n := principals[t.Principal]; n > most && t.Principal != "" {
+			who, most = t.Principal, n
+		}
+	}
+	if inc.Contested == "" {
+		inc.Stage = StageEscalated
+	}
+	inc.Contested = fmt.Sprintf("%s has undone the repair again and again: %d times within %s. If this is a tool that manages the trail, two systems fight over it: "+
+		"change what one of them wants, or approve the change in the baseline", who, max(most, count), contestedTime)
+}
+
+// shorten keeps the list of tamperings bounded. The first stays, the latest stay, and no principal and no rule goes
+// unless it is listed again.
+func (inc *Incident) shorten() {
+	for i := 1; len(inc.Tamperings) > tamperingsKept && i < len(inc.Tamperings)-1; i++ {
+		t := inc.Tamperings[i]
+		again := slices.ContainsFunc(inc.Tamperings[i+1:], func(later Tampering) bool { return later.Rule == t.Rule && later.Principal == t.Principal })
+		if again || len(inc.Tamperings) > 4*tamperingsKept {
+			inc.Tamperings = slices.Delete(inc.Tamperings, i, i+1)
+			i--
+		}
+	}
+}
+
+func tampering(inc Incident) Tampering {
+	t := Tampering{ID: inc.ID, Rule: ruleOf(inc), At: inc.OpenedAt, Outcome: inc.Outcome, BlindWindow: inc.BlindWindow}
+	if inc.Record != nil {
+		t.EventID, t.Event = inc.Record.EventID, inc.Record.EventName
+	}
+	if inc.Actor != nil {
+		t.Principal = inc.Actor.Principal()
+	}
+	return t
+}
+
+// Principal is who it was, in one text.
+func (a Actor) Principal() string {
+	for _, text := range []string{a.ARN, a.Issuer, a.InvokedBy, a.Name, a.Account} {
+		if text != "" {
+			return text
+		}
+	}
+	return a.Type
+}
+
+func ruleOf(inc Incident) string {
+	if len(inc.Findings) == 0 {
+		return ""
+	}
+	return inc.Findings[0].Rule
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
