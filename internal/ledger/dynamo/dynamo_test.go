@@ -36,14 +36,18 @@ type site struct {
 
 func onSim(t *testing.T) *site {
 	t.Helper()
+	s := simulated()
+	s.makeBucket(t)
+	return s
+}
+
+func simulated() *site {
 	w := sim.New(sim.Options{ForgetReads: true})
 	who := w.Account(account).Role("trailwarden", "test")
-	s := &site{world: w, cfg: aws.Config{
+	return &site{world: w, cfg: aws.Config{
 		Region: region, BaseEndpoint: aws.String("http://sim.invalid"), HTTPClient: &http.Client{Transport: w.Transport()},
 		Credentials: credentials.NewStaticCredentialsProvider(who.AccessKeyID, who.SecretAccessKey, who.SessionToken),
 	}}
-	s.makeBucket(t)
-	return s
 }
 
 func (s *site) makeBucket(t *testing.T) {

@@ -124,16 +124,35 @@ func equal(a, b map[string]string) bool {
 	return true
 }
 
-func (c *Channel) post(ctx context.Context, base string, body []byte) error {
+// Probe asks every instance for its status. An error names those that do not answer.
+func (c *Channel) Probe(ctx context.Context) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	var errs []error
+	for _, base := range c.URLs {
+		if _, err := c.Web.Get(ctx, at(base, "/api/v2/status"), c.header(), c.Password, c.BearerToken); err != nil {
+			errs = append(errs, fmt.Errorf("ask Alertmanager: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func at(base, path string) secret.Value { return secret.New(strings.TrimSuffix(base, "/") + path) }
+
+func (c *Channel) header() http.Header {
 	header := http.Header{}
-	hide := []secret.Value{c.Password, c.BearerToken}
 	switch {
 	case !c.BearerToken.Empty():
 		header.Set("Authorization", "Bearer "+c.BearerToken.Reveal())
 	case c.Username != "":
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password.Reveal())))
 	}
-	if _, err := c.Web.Post(ctx, secret.New(strings.TrimSuffix(base, "/")+"/api/v2/alerts"), header, body, hide...); err != nil {
+	return header
+}
+
+func (c *Channel) post(ctx context.Context, base string, body []byte) error {
+	if _, err := c.Web.Post(ctx, at(base, "/api/v2/alerts"), c.header(), body, c.Password, c.BearerToken); err != nil {
 		return fmt.Errorf("tell Alertmanager: %w", err)
 	}
 	return nil

@@ -54,6 +54,7 @@ func (s *instance) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	case s.status != 0:
 		w.WriteHeader(s.status)
 		fmt.Fprint(w, s.auth)
+	case r.Method == http.MethodGet && r.URL.Path == "/am/api/v2/status" && r.Header.Get("Authorization") == s.auth:
 	case r.URL.Path != "/am/api/v2/alerts":
 		w.WriteHeader(http.StatusNotFound)
 	case r.Header.Get("Authorization") != s.auth:
@@ -209,6 +210,19 @@ func TestInstances(t *testing.T) {
 		if pause, _ := notify.RetryAfter(err); err == nil || notify.IsPermanent(err) != test.permanent || pause != test.pause {
 			t.Errorf("%s: %v (permanent %v, pause %v)", name, err, notify.IsPermanent(err), pause)
 		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	a, b := start(t), start(t)
+	a.auth, b.auth = "Bearer canaryToken", "Bearer canaryToken"
+	c := &Channel{Web: a.Web, URLs: []string{a.URL + "/am", b.URL + "/am"}, BearerToken: secret.New("canaryToken")}
+	if err := c.Probe(context.Background()); err != nil || len(a.alerts)+len(b.alerts) > 0 {
+		t.Error(err)
+	}
+	b.status = 500
+	if err := c.Probe(context.Background()); err == nil || strings.Count(err.Error(), "500") != 1 || strings.Contains(err.Error(), "canary") {
+		t.Errorf("one is down: %v", err)
 	}
 }
 

@@ -125,6 +125,18 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	if !ok {
 		return nil
 	}
+	return c.send(ctx, e)
+}
+
+// Probe asks PagerDuty whether it knows the routing key, by resolving an alert that never was: nobody sees it.
+func (c *Channel) Probe(ctx context.Context) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	return c.send(ctx, event{Action: "resolve", DedupKey: "trailwarden-probe"})
+}
+
+func (c *Channel) send(ctx context.Context, e event) error {
 	e.RoutingKey = c.RoutingKey.Reveal()
 	body, err := encode(e)
 	if err != nil {

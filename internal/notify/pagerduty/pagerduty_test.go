@@ -243,6 +243,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestProbe(t *testing.T) {
+	s, c := start(t)
+	if err := c.Probe(context.Background()); err != nil || len(s.alerts) != 0 {
+		t.Errorf("%v; %d alerts", err, len(s.alerts))
+	}
+	c.RoutingKey = secret.New(strings.Repeat("canary0x", 4))
+	if err := c.Probe(context.Background()); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("wrong key: %v", err)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	c := &Channel{RoutingKey: secret.New(key), Location: notifytest.Berlin}
 	for _, s := range notifytest.Life() {

@@ -97,6 +97,27 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	return nil
 }
 
+// Probe asks Slack whether token or webhook are good, without a message being seen. That the bot is a member of the channel
+// only a message can tell.
+func (c *Channel) Probe(ctx context.Context) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if !c.BotToken.Empty() {
+		return c.call(ctx, "auth.test", message{}, nil)
+	}
+	a, err := c.Web.Post(ctx, c.WebhookURL, nil, []byte("{}"))
+	switch code := strings.TrimSpace(string(a.Body)); {
+	case a.Status == http.StatusBadRequest && (code == "no_text" || code == "invalid_payload" || strings.HasPrefix(code, "missing_text")):
+		return nil // it minds that nothing was said, so it would have said it
+	case a.Status != 0 && permanent[code] != "":
+		return refused("the incoming webhook", code)
+	case err == nil:
+		return refused("the incoming webhook", code)
+	}
+	return fmt.Errorf("ask Slack: %w", err)
+}
+
 // recall is the id of the incident's message, empty when there is none, or when it cannot be known: a second message is
 // better than none.
 func (c *Channel) recall(ctx context.Context, key string) string {

@@ -184,6 +184,39 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Asking shows what is wrong, and nobody sees that it was asked.
+func TestProbe(t *testing.T) {
+	for name, c := range map[string]struct {
+		bot   bool
+		spoil func(*workspace, *Channel)
+		says  string
+	}{
+		"bot":           {true, func(*workspace, *Channel) {}, ""},
+		"token revoked": {true, func(_ *workspace, c *Channel) { c.BotToken = secretOf("xoxb-old-canary") }, "notify.slack.bot_token"},
+		"down":          {true, func(s *workspace, _ *Channel) { s.status = 503 }, "503"},
+		"hook":          {false, func(*workspace, *Channel) {}, ""},
+		"hook removed":  {false, func(s *workspace, _ *Channel) { s.say = "no_service" }, "notify.slack.webhook_url"},
+		"hook elsewhere": {false, func(_ *workspace, c *Channel) {
+			c.WebhookURL = secretOf(strings.Replace(c.WebhookURL.Reveal(), "/services/", "/api/", 1))
+		}, "invalid_auth"},
+		"hook down": {false, func(s *workspace, _ *Channel) { s.status, s.say = 500, "rollup_error" }, "500"},
+	} {
+		s := start(t)
+		channel := s.hook()
+		if c.bot {
+			channel = s.bot()
+		}
+		c.spoil(s, channel)
+		err := channel.Probe(context.Background())
+		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+		if len(s.posted)+len(s.hooked) > 0 {
+			t.Errorf("%s: a message was posted", name)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	client := webtest.Serve(t, nil).Web
 	for want, c := range map[string]*Channel{

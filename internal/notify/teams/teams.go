@@ -65,6 +65,14 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	return nil
 }
 
+// Probe says whether somebody answers at the URL. Nothing is posted; that the workflow runs only a card can tell.
+func (c *Channel) Probe(ctx context.Context) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	return c.Web.Reach(ctx, c.WebhookURL)
+}
+
 // pieces are the parts of the URL that an answer may repeat.
 func pieces(v secret.Value) []string {
 	return strings.FieldsFunc(v.Reveal(), func(r rune) bool { return strings.ContainsRune("/?&=", r) })[2:]

@@ -87,6 +87,25 @@ type Answer struct {
 // answer in it, marked by notify.Permanent when a person has to change something, and by notify.After when the
 // receiver asked to wait. Neither header nor what is in hide, such as a key in the body, is ever shown.
 func (c *Client) Post(ctx context.Context, to secret.Value, header http.Header, body []byte, hide ...secret.Value) (Answer, error) {
+	return c.call(ctx, http.MethodPost, to, header, body, hide)
+}
+
+// Get reads a URL, as Post does.
+func (c *Client) Get(ctx context.Context, to secret.Value, header http.Header, hide ...secret.Value) (Answer, error) {
+	return c.call(ctx, http.MethodGet, to, header, nil, hide)
+}
+
+// Reach says whether somebody answers at a URL, and sends nothing: any answer will do but one that says that nobody listens
+// there. A webhook answers no more than that to a question.
+func (c *Client) Reach(ctx context.Context, to secret.Value) error {
+	a, err := c.call(ctx, http.MethodHead, to, nil, nil, nil)
+	if err != nil && a.Status != 0 && a.Status != http.StatusNotFound && a.Status != http.StatusGone && a.Status < 500 {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) call(ctx context.Context, method string, to secret.Value, header http.Header, body []byte, hide []secret.Value) (Answer, error) {
 	u, err := url.Parse(to.Reveal())
 	if err != nil {
 		return Answer{}, notify.Permanent(&Error{Host: "?", Err: errors.New("the URL cannot be read")})
@@ -96,12 +115,14 @@ func (c *Client) Post(ctx context.Context, to secret.Value, header http.Header, 
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, notify.Permanent(&Error{Host: u.Hostname(), Err: errors.New("the URL cannot be used")})
 	}
 	req.Header.Set("User-Agent", strings.TrimSuffix("trailwarden/"+c.options.Version, "/"))
-	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
 	for name, values := range header {
 		req.Header[name] = values
 	}

@@ -98,6 +98,24 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Whoever answers is there, but for those who say that nobody is.
+func TestReach(t *testing.T) {
+	for status, there := range map[int]bool{200: true, 302: true, 400: true, 401: true, 405: true, 404: false, 410: false, 500: false, 503: false} {
+		v := webtest.Serve(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+			if r.Method != http.MethodHead || len(body) > 0 {
+				t.Errorf("%s with %d bytes", r.Method, len(body))
+			}
+			w.WriteHeader(status)
+		})
+		if err := v.Web.Reach(context.Background(), secret.New(v.URL+path)); (err == nil) != there || err != nil && strings.Contains(err.Error(), "canary") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	if err := web.Open(web.Options{}).Reach(context.Background(), secret.New("https://127.0.0.1:1/canary")); err == nil {
+		t.Error("a private address was called")
+	}
+}
+
 // Errors of the network show no more of the URL either.
 func TestNoAnswer(t *testing.T) {
 	gone := httptest.NewTLSServer(http.NotFoundHandler())

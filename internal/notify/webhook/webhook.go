@@ -115,6 +115,14 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	return nil
 }
 
+// Probe says whether somebody answers at the URL. Nothing is sent.
+func (c *Channel) Probe(ctx context.Context) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	return c.Web.Reach(ctx, c.URL)
+}
+
 // hide lists the keys one by one.
 func hide(keys secret.Value) []secret.Value {
 	var out []secret.Value

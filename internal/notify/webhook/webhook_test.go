@@ -288,3 +288,16 @@ func FuzzHostile(f *testing.F) {
 		checkHostile(t, "believable", notifytest.Believable(text, incident.Outcomes[int(outcome)%len(incident.Outcomes)]))
 	})
 }
+
+func TestProbe(t *testing.T) {
+	status := 405
+	v := webtest.Serve(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(status) })
+	c := &Channel{Web: v.Web, URL: secret.New(v.URL + path), Keys: secret.New(newKey)}
+	if err := c.Probe(context.Background()); err != nil {
+		t.Error(err)
+	}
+	status = 404
+	if err := c.Probe(context.Background()); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
