@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -99,6 +100,9 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 	known := maps.Clone(progress.file.Known)
 	if known == nil {
 		known = map[string]archive.Checked{}
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200) // what a request leaves behind is small: a twelfth of the time for 10 MB
 	}
 	began := time.Now()
 	var meter archive.Meter

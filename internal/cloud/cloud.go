@@ -27,6 +27,8 @@ type Client struct {
 	trails    map[string]*cloudtrail.Client // by Region
 	restorers map[trail.ARN]assumed
 	self      string
+	caller    known[trail.Caller]
+	regions   known[[]string]
 }
 
 // in is the CloudTrail client of a Region, built once.

@@ -87,6 +87,9 @@ var codes = map[string]trail.Class{
 	"RequestTimeout":              trail.ClassRetry,
 	"RequestTimeoutException":     trail.ClassRetry,
 
+	// Of Organizations.
+	"AWSOrganizationsNotInUseException": trail.ClassEmpty,
+
 	"AccessDenied":          trail.ClassDenied,
 	"AccessDeniedException": trail.ClassDenied,
 	"UnauthorizedOperation": trail.ClassDenied,

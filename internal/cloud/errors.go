@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -20,23 +21,52 @@ func (c *Client) classify(ctx context.Context, op, target string, err error, tri
 		call.Err = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 		if class, known := codes[call.Code]; known {
 			call.Class = class
-		} else if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok &&
-			(answer.HTTPStatusCode() >= 500 || answer.HTTPStatusCode() == 429) {
+		} else if status := statusOf(err); status >= 500 || status == 429 {
 			call.Class = trail.ClassRetry
 		}
 		call.Hint = c.hint(call)
 		return call
 	}
 	// No answer, or none that can be read: the network failed, or the request could not be signed.
-	switch sent := new(smithyhttp.RequestSendError); {
+	switch sent, wrong := new(smithyhttp.RequestSendError), new(tls.CertificateVerificationError); {
 	case c.loggedOut(ctx):
 		call.Class = trail.ClassLogin
+	case errors.As(err, &wrong):
+		// Whoever stands between us and AWS will not go away by asking again.
+		call.Err, call.Hint = cause(err), "the certificate of the endpoint is not one to be trusted: somebody may be listening in, or the roots (SSL_CERT_FILE) lack those of a proxy of yours"
+		return call
 	case errors.As(err, &sent), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		call.Class = trail.ClassRetry
 	}
 	call.Err = cause(err)
 	call.Hint = c.hint(call)
 	return call
+}
+
+// statusOf is the HTTP status of an error of AWS, 0 when there is none.
+func statusOf(err error) int {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return answer.HTTPStatusCode()
+	}
+	if answer, ok := errors.AsType[*refusal](err); ok {
+		return answer.status
+	}
+	return 0
+}
+
+// iamAction is the IAM action that a call needs.
+func iamAction(op string) string {
+	switch op {
+	case "HeadBucket":
+		return "s3:ListBucket"
+	case "DescribeRegions":
+		return "ec2:DescribeRegions"
+	case "DescribeOrganization", "ListDelegatedAdministrators":
+		return "organizations:" + op
+	case "GetCallerIdentity":
+		return "sts:" + op
+	}
+	return "cloudtrail:" + op
 }
 
 // loggedOut says whether there are no credentials to be had.
@@ -63,7 +93,7 @@ func (c *Client) hint(call *trail.CallError) string {
 		if call.Op == assumeRole {
 			return fmt.Sprintf("see whether repairs were switched off: is the policy trailwarden-repair, which allows sts:AssumeRole on %s, attached to trailwarden's role? If it is, see that the role exists and trusts trailwarden's (parameter RestoreTrailArns)", call.Target)
 		}
-		return fmt.Sprintf("allow cloudtrail:%s on %s to trailwarden's role, and look for a service control policy or permissions boundary that denies it", call.Op, call.Target)
+		return fmt.Sprintf("allow %s on %s to trailwarden's role, and look for a service control policy or permissions boundary that denies it", iamAction(call.Op), call.Target)
 	case trail.ClassLogin:
 		return "check the AWS credentials (environment, profile or role), that the Region is enabled for the account, and the clock"
 	case trail.ClassWrongPlace:

@@ -44,8 +44,12 @@ func (c *Client) History(ctx context.Context, region string, calls []string, sin
 			for _, e := range out.Events {
 				found = append(found, []byte(aws.ToString(e.CloudTrailEvent)))
 			}
-			if aws.ToString(out.NextToken) == "" || aws.ToString(out.NextToken) == aws.ToString(token) {
+			next := aws.ToString(out.NextToken)
+			if next == "" {
 				break
+			}
+			if next == aws.ToString(token) {
+				return found, fmt.Errorf("read Event history of %s: AWS repeats the page %q", region, next)
 			}
 			token = out.NextToken
 		}
@@ -68,7 +72,7 @@ func pause(ctx context.Context, d time.Duration) error {
 const spread = 15 * time.Second
 
 // Deleted proves that a trail which was asked for by its ARN in its home Region, and not found, was deleted: the
-// credentials are of its account, and a complete list of the Region's trails does not hold it. A DeleteTrail record explains
+// credentials are of its account or of its organization's delegated administrator, and a complete list of the Region's trails does not hold it. A DeleteTrail record explains
 // that; without one it must be so twice, with time for changes to spread in between.
 func (c *Client) Deleted(ctx context.Context, a trail.ARN, explained bool) (bool, error) {
 	self, err := c.Self(ctx)
@@ -76,7 +80,11 @@ func (c *Client) Deleted(ctx context.Context, a trail.ARN, explained bool) (bool
 		return false, err
 	}
 	if AccountOf(self) != a.Account {
-		return false, nil
+		// A delegated administrator sees all trails of the organization, and makes those of the management account.
+		caller, err := c.Caller(ctx)
+		if err != nil || !caller.Delegated || caller.Management != a.Account {
+			return false, nil // it is not proven, whatever the reason
+		}
 	}
 	absent, err := c.absent(ctx, a)
 	if err != nil || !absent || explained {

@@ -665,7 +665,7 @@ func (s stack) killed(t *testing.T, api *runtimeapi.Server) {
 	}
 }
 
-// watched holds selfwatch against what was deployed, as it is and tampered with.
+// watched holds selfwatch against what was deployed, as it is and tampered with, under the sweep's own policies.
 func (s stack) watched(t *testing.T) {
 	t.Helper()
 	var expect selfwatch.Expect
@@ -676,8 +676,12 @@ func (s stack) watched(t *testing.T) {
 			ok(t)(nil, err)
 		}
 	}
+	cfg, as := s.admin.Copy(), s.session(t, "trailwarden-sweep")
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(as.AccessKeyID, as.SecretAccessKey, as.SessionToken)
 	look := func() []string {
-		findings, err := (&selfwatch.Watch{Config: s.admin, Expect: expect}).Look(t.Context())
+		s.enforce(t, true)
+		defer s.enforce(t, false)
+		findings, err := (&selfwatch.Watch{Config: cfg, Expect: expect}).Look(t.Context())
 		ok(t)(findings, err)
 		got := []string{}
 		for _, f := range findings {

@@ -27,7 +27,7 @@ const (
 	byLambda    = "Lambda itself calls it, with the function's role"
 	byScheduler = "EventBridge Scheduler calls it"
 	byBridge    = "EventBridge calls it"
-	byLedger    = "the table is DynamoDB's; the tests of the ledger make the call"
+	byLedger    = "for a write that holds only while nobody else wrote; the tests of the ledger make it"
 	byKey       = "SNS and DynamoDB call it on our behalf, when a key of yours is used"
 )
 
@@ -58,13 +58,12 @@ var Permissions = []Permission{
 
 	{Action: "sts:AssumeRole", On: "the role `trailwarden-restore`; in an organization, `trailwarden-member` of member accounts", Feature: "restore, organization", Why: "become the role that the work needs", Roles: readers},
 	{Action: "sns:Publish", On: "trailwarden's topic", Feature: "telling", Why: "tell people", Roles: both},
-	{Action: "dynamodb:GetItem", On: "trailwarden's table", Feature: "ledger", Why: "read an incident, the head of a chain", Roles: both, Silent: byLedger},
-	{Action: "dynamodb:BatchGetItem", On: "trailwarden's table", Feature: "ledger", Why: "read several messages that are to be sent", Roles: both, Silent: byLedger},
-	{Action: "dynamodb:PutItem", On: "trailwarden's table", Feature: "ledger", Why: "write an entry, an incident, the head of a chain, a lease, a message", Roles: both, Silent: byLedger},
-	{Action: "dynamodb:DeleteItem", On: "trailwarden's table, but for entries, incidents, heads and evidence", Feature: "ledger", Why: "take a message that was sent out of the outbox, and an incident out of the list of open ones", Roles: both, Silent: byLedger},
-	{Action: "dynamodb:Query", On: "trailwarden's table", Feature: "ledger", Why: "read a chain, and what is still to be sent", Roles: both, Silent: byLedger},
+	{Action: "dynamodb:GetItem", On: "trailwarden's table", Feature: "ledger", Why: "read an incident, the head of a chain", Roles: both},
+	{Action: "dynamodb:BatchGetItem", On: "trailwarden's table", Feature: "ledger", Why: "read several messages that are to be sent", Roles: both},
+	{Action: "dynamodb:PutItem", On: "trailwarden's table", Feature: "ledger", Why: "write an entry, an incident, the head of a chain, a lease, a message", Roles: both},
+	{Action: "dynamodb:DeleteItem", On: "trailwarden's table, but for entries, incidents, heads and evidence", Feature: "ledger", Why: "take a message that was sent out of the outbox, and an incident out of the list of open ones", Roles: both},
+	{Action: "dynamodb:Query", On: "trailwarden's table", Feature: "ledger", Why: "read a chain, and what is still to be sent", Roles: both},
 	{Action: "dynamodb:ConditionCheckItem", On: "trailwarden's table", Feature: "ledger", Why: "write incident and head in one transaction, or neither", Roles: both, Silent: byLedger},
-	{Action: "dynamodb:DescribeTable", On: "trailwarden's table", Feature: "ledger", Why: "see that the table is there and protected", Roles: both, Silent: byLedger},
 	{Action: "kms:GenerateDataKey", On: "the key in `TopicKeyArn`, through SNS only", Feature: "telling", Why: "publish to a topic that is encrypted with a key of yours", Roles: both, Silent: byKey},
 	{Action: "kms:Decrypt", On: "the keys in `TopicKeyArn` and `LedgerKeyArn`, through SNS and DynamoDB only", Feature: "telling, ledger", Why: "use a topic and a table that are encrypted with keys of yours", Roles: both, Silent: byKey},
 	{Action: "kms:DescribeKey", On: "the key in `LedgerKeyArn`, through DynamoDB only", Feature: "ledger", Why: "use a table that is encrypted with a key of yours", Roles: both, Silent: byKey},

@@ -121,10 +121,10 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestMemory: a file may be as long as it likes, and so may a record.
+// TestMemory: a file may be as long as it likes, and so may a record: one of 100 MB is named, skipped and counted.
 func TestMemory(t *testing.T) {
 	many := &endless{text: put + ",", left: int64(len(put)+1) * 200_000}
-	long := &endless{text: `\"}{`, left: 40 << 20}
+	long := &endless{text: `\"}{`, left: 100 << 20}
 	text := io.MultiReader(strings.NewReader(`{"Records":[`), many, strings.NewReader(`{"userAgent":"`), long, strings.NewReader(`"},`+stop+"]}"))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -137,6 +137,19 @@ func TestMemory(t *testing.T) {
 	}
 	if grew := after.TotalAlloc - before.TotalAlloc; grew > 32<<20 {
 		t.Errorf("%d MB were allocated for %d MB of text", grew>>20, sum.Unpacked>>20)
+	}
+}
+
+// TestHashMemory: a file of 100 MB is hashed as it comes.
+func TestHashMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const size = 100 << 20
+	var r Reader
+	h, err := r.Hash(t.Context(), &endless{text: put, left: size}, size)
+	runtime.ReadMemStats(&after)
+	if grew := after.TotalAlloc - before.TotalAlloc; err != nil || h.Fault != nil || h.Unpacked != size || grew > 24<<20 {
+		t.Errorf("%d MB were allocated for %d MB, %v, %v", grew>>20, h.Unpacked>>20, h.Fault, err)
 	}
 }
 

@@ -19,6 +19,8 @@ func newServices(w *World) []*service {
 		newSNS(w),
 		newKMS(w),
 		newEventBridge(w),
+		newOrganizations(w),
+		newEC2(w),
 		newDynamoDB(w),
 	}
 }

@@ -9,6 +9,8 @@ type Baseline struct {
 	Ignore   []Field // fields that are not compared; "exists" for a trail that may go
 	Repair   []Group // groups that may be repaired; the others are reported
 	Approved []Approval
+	// BucketOwner is the account that the bucket is pinned to belong to; empty where that is not pinned.
+	BucketOwner string
 
 	// also holds, of a baseline made by At, the approvals that name a value.
 	also []Approval

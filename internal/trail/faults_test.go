@@ -226,7 +226,7 @@ func TestFaults(t *testing.T) {
 		}, {
 			name:   "A22 a delegated administrator may",
 			unpin:  func(s *Settings) { s.Organization = true },
-			tamper: func(s *State) { s.Logging, s.Caller = false, Caller{"444455556666", true} },
+			tamper: func(s *State) { s.Logging, s.Caller = false, Caller{Account: "444455556666", Delegated: true} },
 			want:   []request{{Op: StartLogging, Send: []Field{FieldLogging}, Set: Settings{Logging: true}}},
 			lost:   []string{"logging"},
 		}, {

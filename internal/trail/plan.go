@@ -57,7 +57,7 @@ func (a Action) Apply(s State) State {
 			return s // TrailAlreadyExistsException
 		}
 		// A new trail does not log, and has CloudTrail's default selectors, no Insights and no event configuration.
-		s = State{ARN: a.Target, Exists: true, Caller: s.Caller, ReadAt: s.ReadAt, Read: Groups()}
+		s = State{ARN: a.Target, Exists: true, Caller: s.Caller, PinnedBucket: s.PinnedBucket, ReadAt: s.ReadAt, Read: Groups()}
 		s.GlobalEvents = true
 	case RemoveTags:
 		s.Tags = maps.Clone(s.Tags)
@@ -114,4 +114,6 @@ const (
 	WrongAccount Reason = "wrong_account"    // this account may not change it
 	Invalid      Reason = "invalid"          // CloudTrail does not take what the baseline wants
 	Depends      Reason = "depends"          // something else must be mended first
+	Foreign      Reason = "foreign_bucket"   // the pinned bucket belongs to another account than it is pinned to
+	Owned        Reason = "control_tower"    // AWS Control Tower owns the trail, and sets it as it likes
 )

@@ -77,21 +77,31 @@ func (r *repair) open(drifts []Drift, op Op) []Drift {
 // refuse says why a drift is left, nil when it is to be repaired.
 func (r *repair) refuse(d Drift) *Left {
 	left := func(reason Reason, text string) *Left { return &Left{Drift: d, Reason: reason, Text: text} }
-	caller, s := r.now.Caller, r.now.Settings
+	caller, s := r.now.Caller, r.now
 	switch {
 	case r.now.ARN != r.ARN:
 		return left(WrongAccount, "The state is that of "+r.now.ARN.String()+", another trail than "+r.ARN.String()+".")
 	case !r.created && !slices.Contains(r.Repair, d.Group):
 		return left(NotOpened, "The baseline does not open "+string(d.Group)+" for repair: run trailwarden apply, or add it to the baseline's repair list.")
-	case caller.Account != "" && caller.Account != r.ARN.Account && !(caller.Delegated && (s.Organization || r.Want.Organization)):
-		return left(WrongAccount, "The trail belongs to "+r.ARN.Account+", and "+caller.Account+" may not change it: repair it from there.")
+	case caller.Account != "" && caller.Account != r.ARN.Account && !r.delegated():
+		text := "The trail belongs to " + r.ARN.Account + ", and " + caller.Account + " may not change it: repair it from there."
+		if caller.Unknown != "" {
+			text += " " + caller.Unknown
+		}
+		return left(WrongAccount, text)
+	case d.Group != GroupLogging && ControlTower(r.ARN, r.Want.Tags, s.Tags):
+		return left(Owned, "AWS Control Tower made this trail and sets it as it likes. From the organization's management account, in the landing zone's home Region, "+
+			"have it repaired: aws controltower list-landing-zones, then aws controltower reset-landing-zone --landing-zone-identifier ARN.")
 	case d.Field == FieldExists && !r.now.Deleted:
 		return left(NotProven, "The trail was not found, and that is no proof that it was deleted: it is created again only when its deletion is proven.")
 	case d.Field == FieldExists && r.Want.Bucket == "", d.Field == FieldBucket && r.Want.Bucket == "":
 		return left(Invalid, "The baseline names no bucket, and no trail is without one.")
+	case s.PinnedBucket == OwnerOther && (d.Field == FieldExists || d.Field == FieldBucket):
+		return left(Foreign, "The bucket "+r.Want.Bucket+" belongs to another account than "+r.BucketOwner+", which it is pinned to belong to: somebody may have registered its name. "+
+			"No trail is pointed to it. Look at it: aws s3api head-bucket --bucket "+r.Want.Bucket+" --expected-bucket-owner "+r.BucketOwner)
 	}
 	row, ok := RowOf(d.Field)
-	if ok && !r.created && row.Stricter != nil && row.Stricter(r.ARN, r.Want, s) {
+	if ok && !r.created && row.Stricter != nil && row.Stricter(r.ARN, r.Want, s.Settings) {
 		return left(Stricter, "The trail has all that is pinned and more: it is not weakened. Accept it into the baseline, or change it yourself.")
 	}
 	switch {
@@ -107,6 +117,14 @@ func (r *repair) refuse(d Drift) *Left {
 		return left(Depends, "CloudTrail takes these Insights only while the trail records the events that they are made of: mend its event selectors first.")
 	}
 	return nil
+}
+
+// delegated says whether the caller may act for the management account: on its organization trails, and on no other.
+func (r *repair) delegated() bool {
+	if c := r.now.Caller; !c.Delegated || c.Management != "" && c.Management != r.ARN.Account {
+		return false
+	}
+	return r.now.Organization || !r.now.Exists && r.Want.Organization
 }
 
 // create makes the trail with everything that the call can set.

@@ -113,6 +113,8 @@ type State struct {
 	Deleted bool
 	// Caller is who read the state and would make the repairs.
 	Caller Caller
+	// PinnedBucket says whose the bucket is that the baseline names, where the baseline pins its owner.
+	PinnedBucket Ownership
 	Settings
 	Status Status
 	// Read lists the groups of settings that were read: a group that was not read is not compared.
@@ -120,8 +122,20 @@ type State struct {
 	ReadAt time.Time
 }
 
-// Caller is the account that calls AWS.
+// Caller is the account that calls AWS, and how it stands in its organization.
 type Caller struct {
-	Account   string // 12 digits; empty when it is not known
-	Delegated bool   // it is a delegated administrator of CloudTrail for its organization
+	Account    string // 12 digits; empty when it is not known
+	Delegated  bool   // it is a delegated administrator of CloudTrail for its organization
+	Management string // the organization's management account; empty when it is in none, or that is not known
+	Unknown    string // a sentence: what of this could not be found out, and why
 }
+
+// Ownership is what S3 says of the account that a bucket belongs to.
+type Ownership string
+
+const (
+	OwnerUnknown  Ownership = ""         // it was not asked, or S3 refused to say
+	OwnerExpected Ownership = "expected" // the bucket belongs to the account that it is pinned to belong to
+	OwnerOther    Ownership = "other"    // it belongs to another account
+	OwnerMissing  Ownership = "missing"  // there is no such bucket
+)
