@@ -19,4 +19,3 @@ func TestBare(t *testing.T) {
 		}
 	}
 }
-
