@@ -13,7 +13,7 @@ import (
 )
 
 // engine builds the engine on the AWS of the environment, and finds out which account it is in.
-func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options) (*engine.Engine, error) {
+func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options, with ...func(*engine.Options)) (*engine.Engine, error) {
 	aws, err := cloud.Load(ctx, where)
 	if err != nil {
 		return nil, fail(exitError, "check the AWS profile and environment", err)
@@ -40,6 +40,9 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 		} else {
 			o.Baseline, o.Pinned = f.Lookup, arns(f)
 		}
+	}
+	for _, change := range with {
+		change(&o)
 	}
 	e, err := engine.New(aws, o)
 	if err != nil {

@@ -55,6 +55,8 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		demoCommand(a),
+		watchCommand(a),
+		incidentsCommand(a),
 		handleCommand(a),
 		checkCommand(a),
 		planCommand(a),

@@ -115,6 +115,11 @@ func (f *scanFlags) check(c *cobra.Command, args []string) error {
 			return usage("use info, low, medium, high or critical", "--%s: %q is no severity", name, value)
 		}
 	}
+	for _, asked := range f.query.Rules {
+		if !slices.ContainsFunc(incident.Rules, func(r incident.Rule) bool { return r.ID == asked || strings.HasPrefix(r.ID, asked+".") }) {
+			return usage("rules are listed in docs/rules.md", "--rule: %q is neither a rule nor a family of rules", asked)
+		}
+	}
 	f.query.Severity = incident.Severity(f.severity)
 	if region := c.Flags().Lookup("region"); region != nil && region.Changed {
 		f.query.Regions = strings.Split(region.Value.String(), ",")

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -168,13 +169,24 @@ func ocsf(r archive.Report) []any {
 			status, statusID = "Failure", 2
 		}
 		name, address := actor(f)
+		endpoint := map[string]any{"svc_name": address} // AWS's own calls have a name where others have an address
+		if _, err := netip.ParseAddr(address); err == nil {
+			endpoint = map[string]any{"ip": address}
+		}
+		called := map[string]any{"operation": f.EventName, "service": map[string]any{"name": f.EventSource}}
+		if f.RequestID != "" {
+			called["request"] = map[string]any{"uid": f.RequestID}
+		}
+		if f.ErrorCode != "" {
+			called["response"] = map[string]any{"error": f.ErrorCode}
+		}
 		all = append(all, map[string]any{
 			"category_uid": 2, "category_name": "Findings", "class_uid": 2004, "class_name": "Detection Finding",
 			"activity_id": 1, "activity_name": "Create", "type_uid": 200401,
 			"time": f.EventTime.UnixMilli(), "time_dt": stampOf(f.EventTime),
 			"severity_id": id, "severity": []string{"", "Informational", "Low", "Medium", "High", "Critical"}[id],
 			"message": f.Text,
-			"metadata": map[string]any{"version": "1.3.0", "uid": f.EventID,
+			"metadata": map[string]any{"version": "1.3.0", "uid": f.EventID, "profiles": []string{"cloud", "datetime"},
 				"product": map[string]any{"name": "trailwarden", "vendor_name": "trailwarden", "version": buildInfo().Version}},
 			"finding_info": map[string]any{"uid": f.EventID + "/" + f.Rule, "title": f.Title, "desc": f.Text, "types": append([]string{f.Rule}, f.Also...),
 				"analytic": map[string]any{"uid": f.Rule, "name": f.Title, "type_id": 1, "type": "Rule"}, "attacks": attacks(f.Attack)},
@@ -182,8 +194,8 @@ func ocsf(r archive.Report) []any {
 			"resources": []any{map[string]any{"uid": cmp.Or(f.Trail.ARN, f.Trail.Name), "name": f.Trail.Name, "type": "AWS::CloudTrail::Trail", "region": f.Trail.Region}},
 			"evidences": []any{map[string]any{
 				"actor":        map[string]any{"user": map[string]any{"uid": name}},
-				"api":          map[string]any{"operation": f.EventName, "service": map[string]any{"name": f.EventSource}, "request": map[string]any{"uid": f.RequestID}, "response": map[string]any{"error": f.ErrorCode}},
-				"src_endpoint": map[string]any{"ip": address},
+				"api":          called,
+				"src_endpoint": endpoint,
 				"data":         map[string]any{"file": f.File, "where": f.Where, "event_status": status, "event_status_id": statusID},
 			}},
 			"status_id": 1, "status": "New",
@@ -195,9 +207,15 @@ func ocsf(r archive.Report) []any {
 func attacks(ids string) []any {
 	all := []any{}
 	for id := range strings.SplitSeq(ids, ", ") {
-		if id != "" {
-			all = append(all, map[string]any{"version": "15.1", "technique": map[string]any{"uid": id}})
+		technique, _, sub := strings.Cut(id, ".")
+		if id == "" {
+			continue
 		}
+		attack := map[string]any{"version": "15.1", "technique": map[string]any{"uid": technique}}
+		if sub {
+			attack["sub_technique"] = map[string]any{"uid": id}
+		}
+		all = append(all, attack)
 	}
 	return all
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"io"
 	"os"
@@ -104,6 +105,74 @@ func TestCell(t *testing.T) {
 	for in, want := range map[string]string{"=1+1": "'=1+1", "@x": "'@x", "-": "-", "-1": "'-1", "plain": "plain", "\t=": `\t=`, "": ""} {
 		if got := cell(in); got != want {
 			t.Errorf("cell(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestOCSF holds each finding against what the schema of a Detection Finding (2004, version 1.3.0) asks for.
+func TestOCSF(t *testing.T) {
+	var out, notes bytes.Buffer
+	args := []string{"scan", "../../internal/event/testdata/real", "-o", "ocsf"}
+	if code := run(t.Context(), args, strings.NewReader(""), &out, &notes, nil); code == exitError {
+		t.Fatal(notes.String())
+	}
+	var all []struct {
+		Activity *int   `json:"activity_id"`
+		Category int    `json:"category_uid"`
+		Class    int    `json:"class_uid"`
+		Type     int    `json:"type_uid"`
+		Time     int64  `json:"time"`
+		Severity *int   `json:"severity_id"`
+		Status   int    `json:"status_id"`
+		Message  string `json:"message"`
+		Metadata struct {
+			Version, UID string
+			Product      struct {
+				Vendor string `json:"vendor_name"`
+			}
+			Profiles []string
+		}
+		Info struct {
+			UID, Title string
+			Attacks    []struct {
+				Technique struct{ UID string }
+				Sub       struct{ UID string } `json:"sub_technique"`
+			}
+		} `json:"finding_info"`
+		Cloud struct {
+			Provider, Region string
+			Account          struct{ UID string }
+		}
+		Resources []struct{ Type, Name string }
+		Evidences []struct {
+			API struct {
+				Operation string
+				Service   struct{ Name string }
+			}
+			Actor  struct{ User struct{ UID string } }
+			Source struct {
+				IP      string
+				Service string `json:"svc_name"`
+			} `json:"src_endpoint"`
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &all); err != nil || len(all) < 5 {
+		t.Fatalf("%v: %d findings", err, len(all))
+	}
+	for _, f := range all {
+		if f.Activity == nil || *f.Activity != 1 || f.Category != 2 || f.Class != 2004 || f.Type != f.Class*100+*f.Activity || f.Time < 1e12 || f.Message == "" ||
+			f.Severity == nil || *f.Severity < 1 || *f.Severity > 5 || f.Status != 1 || f.Metadata.Version != "1.3.0" || f.Metadata.Product.Vendor == "" ||
+			f.Metadata.UID == "" || len(f.Metadata.Profiles) != 2 || f.Info.UID == "" || f.Info.Title == "" || f.Cloud.Provider != "AWS" || f.Cloud.Account.UID == "" ||
+			len(f.Resources) != 1 || len(f.Evidences) != 1 || f.Evidences[0].API.Operation == "" || f.Evidences[0].API.Service.Name == "" || f.Evidences[0].Actor.User.UID == "" {
+			t.Errorf("%+v", f)
+		}
+		if e := f.Evidences[0].Source; (e.IP == "") == (e.Service == "") || e.IP != "" && strings.Trim(e.IP, "0123456789abcdef.:") != "" {
+			t.Errorf("an endpoint is an address or a service: %+v", e)
+		}
+		for _, a := range f.Info.Attacks {
+			if strings.Contains(a.Technique.UID, ".") || !strings.HasPrefix(a.Sub.UID, a.Technique.UID) && a.Sub.UID != "" {
+				t.Errorf("attack %+v", a)
+			}
 		}
 	}
 }

@@ -167,6 +167,10 @@ func TestVerifyS3(t *testing.T) {
 	if code, out, notes := ran(t, args...); code != exitOK || !strings.Contains(out, "digest  2      0") || !strings.Contains(notes, "verified 2 log files") {
 		t.Errorf("intact: exit code %d\n%s%s", code, out, notes)
 	}
+	b.busy.Store(3)
+	if code, out, notes := ran(t, args...); code != exitOK {
+		t.Errorf("S3 is busy: exit code %d\n%s%s", code, out, notes)
+	}
 	for key := range b.objects {
 		if strings.Contains(key, "T1230Z") {
 			b.objects[key] = append(b.objects[key], packed("x")...)

@@ -78,7 +78,7 @@ func (s Scan) Activity(ctx context.Context, from Source, report *Report) error {
 // look gathers what was done around one window.
 type look struct {
 	window *Window
-	seen   map[string]bool // event ids: two trails may write to one bucket
+	seen   map[string]bool // event ids, with name and time: two trails may write to one bucket
 	people map[string]*tally
 }
 
@@ -105,10 +105,11 @@ func (l *look) holds(r event.Record) bool {
 
 func (l *look) add(r event.Record) {
 	if r.ID != "" {
-		if l.seen[r.ID] {
+		copies := r.ID + "\n" + r.Name + "\n" + r.Time.UTC().Format(time.RFC3339)
+		if l.seen[copies] {
 			return
 		}
-		l.seen[r.ID] = true
+		l.seen[copies] = true
 	}
 	name := cmp.Or(r.Actor.ARN, r.Actor.InvokedBy, r.Actor.UserName, r.Actor.PrincipalID, r.Actor.SourceIP, "unknown")
 	t := l.people[name]

@@ -12,8 +12,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Paths is local files: files, folders (all that their names say are logs, in the order of their names),
@@ -24,7 +27,9 @@ type Paths struct {
 }
 
 // extensions are those of files that are read when a folder is given. A file that is named is always read.
-var extensions = []string{".json", ".gz", ".zst", ".jsonl", ".ndjson", ".tar", ".tgz"}
+var extensions = []string{".json", ".gz", ".zst", ".jsonl", ".ndjson", ".tar", ".tgz", ".tzst"}
+
+var tarName = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|tar\.zst|tzst)$`)
 
 // small is the size up to which files of a tar archive are read while the next is unpacked.
 const small = 4 << 20
@@ -90,7 +95,7 @@ func walk(ctx context.Context, root string, yield func(File) error, lost func(st
 		if path == root && info.IsDir() { // a link to a folder
 			return walk(ctx, path+string(filepath.Separator), yield, lost)
 		}
-		if name := strings.ToLower(path); strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz") {
+		if tarName.MatchString(path) {
 			return openTar(path, yield, lost)
 		}
 		size := info.Size()
@@ -111,7 +116,7 @@ func openTar(path string, yield func(File) error, lost func(string, error)) (err
 	return entries(bufio.NewReaderSize(f, 1<<20), path, yield, lost)
 }
 
-// stdin is one file, or a tar archive: its magic stands at byte 257.
+// stdin is one file, or a tar archive, packed or not: its magic stands at byte 257.
 func (p Paths) stdin(yield func(File) error, lost func(string, error)) error {
 	in := bufio.NewReaderSize(p.Stdin, 1<<20)
 	if isTar(in) {
@@ -120,21 +125,50 @@ func (p Paths) stdin(yield func(File) error, lost func(string, error)) error {
 	return yield(File{Name: "-", Size: -1, Once: true, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(in), nil }})
 }
 
+// isTar looks at the beginning of a file, unpacked where it is packed.
 func isTar(in *bufio.Reader) bool {
-	head, _ := in.Peek(262)
-	return len(head) == 262 && string(head[257:]) == "ustar"
+	// A block of zstd is up to 128 KiB, and unpacks as a whole.
+	start, _ := in.Peek(4)
+	enough := map[bool]int{true: 160 << 10, false: 4 << 10}[bytes.HasPrefix(start, zstdMagic)]
+	start, _ = in.Peek(enough)
+	text, done, err := unpacked(bytes.NewReader(start))
+	if err != nil {
+		return false
+	}
+	defer done()
+	head := make([]byte, 262)
+	n, _ := io.ReadFull(text, head)
+	return n == len(head) && string(head[257:]) == "ustar"
+}
+
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+
+// unpacked is what a file holds, whether it is packed or not.
+func unpacked(from io.Reader) (text io.Reader, done func(), err error) {
+	in := bufio.NewReaderSize(from, 64<<10)
+	switch head, _ := in.Peek(4); {
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		z, err := gzip.NewReader(in)
+		return z, func() {}, err
+	case bytes.Equal(head, zstdMagic):
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	return in, func() {}, nil
 }
 
 // entries gives the files of a tar archive, which may be packed itself.
 func entries(in *bufio.Reader, name string, yield func(File) error, lost func(string, error)) error {
-	if head, _ := in.Peek(2); string(head) == "\x1f\x8b" {
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			lost(name, err)
-			return nil
-		}
-		in = bufio.NewReaderSize(z, 1<<20)
+	text, done, err := unpacked(in)
+	if err != nil {
+		lost(name, err)
+		return nil
 	}
+	defer done()
+	in = bufio.NewReaderSize(text, 1<<20)
 	for t := tar.NewReader(in); ; {
 		head, err := t.Next()
 		if err == io.EOF {

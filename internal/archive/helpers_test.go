@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	zstandard "github.com/klauspost/compress/zstd"
 )
 
 const account = "111122223333"
@@ -42,6 +44,14 @@ func zip(text string) []byte {
 		panic(err)
 	}
 	return b.Bytes()
+}
+
+func zst(text string) []byte {
+	w, err := zstandard.NewWriter(nil)
+	if err != nil {
+		panic(err)
+	}
+	return w.EncodeAll([]byte(text), nil)
 }
 
 func logName(region string, at time.Time) string {

@@ -223,7 +223,8 @@ func TestSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	archive := filepath.Join(dir, "all.tar")
-	if err := errors.Join(os.WriteFile(archive, packed.Bytes(), 0o644), os.WriteFile(archive+".gz", zip(packed.String()), 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(archive, packed.Bytes(), 0o644), os.WriteFile(archive+".gz", zip(packed.String()), 0o644),
+		os.WriteFile(archive+".zst", zst(packed.String()), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	want := scanned(t, sample())
@@ -233,17 +234,22 @@ func TestSources(t *testing.T) {
 		"glob":          {Args: []string{filepath.Join(dir, "tree", "AWSLogs", "*"), filepath.Join(dir, "tree", "*.gz")}},
 		"tar":           {Args: []string{archive}},
 		"tar.gz":        {Args: []string{archive + ".gz"}},
+		"tar.zst":       {Args: []string{archive + ".zst"}},
+		"zstd, stdin":   {Args: []string{"-"}, Stdin: bytes.NewReader(zst(packed.String()))},
 		"tar on stdin":  {Args: []string{"-"}, Stdin: bytes.NewReader(packed.Bytes())},
 		"packed, stdin": {Args: []string{"-"}, Stdin: bytes.NewReader(zip(packed.String()))},
 	} {
-		if name == "packed, stdin" {
-			continue // standard input is looked at once: unpack it on the way
-		}
 		if err := from.Check(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if d := cmp.Diff(want, scanned(t, from), withoutPlaces); d != "" {
 			t.Errorf("%s: %s", name, d)
+		}
+	}
+	for name, pack := range map[string]func(string) []byte{"plain": func(s string) []byte { return []byte(s) }, "gzip": zip, "zstd": zst} {
+		r := bytes.NewReader(pack(logText(call("stop", "StopLogging", noon))))
+		if got := scanned(t, Paths{Args: []string{"-"}, Stdin: r}); len(got.Findings) != 1 || len(got.Damaged) != 0 {
+			t.Errorf("a log file on standard input, %s: %+v", name, got)
 		}
 	}
 	one := scanned(t, Paths{Args: []string{"-"}, Stdin: strings.NewReader(call("stop", "StopLogging", noon))})

@@ -12,6 +12,13 @@ import (
 
 // Notify is how people are told, besides by SNS. A channel is on when its first key is set.
 type Notify struct {
+	Email       Email
+	SecurityHub bool
+	EventBridge EventBridge
+	AmazonQ     AmazonQ
+	Stdout      string // "", "json" or "ocsf"
+	Shoutrrr    Shoutrrr
+
 	Slack        Slack
 	PagerDuty    PagerDuty
 	Webhook      Webhook
@@ -56,8 +63,8 @@ type Alertmanager struct {
 
 const elsewhere = "set it in the environment, or write file:PATH, secretsmanager:ARN or ssm:NAME"
 
-// notifyKeys are the rows of Notify.
-var notifyKeys = []Key{
+// webKeys are the rows of the channels that speak HTTPS.
+var webKeys = []Key{
 	{
 		Name:    "notify.slack.webhook_url",
 		Doc:     "Slack: URL of an incoming webhook; each message stands alone.",

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +20,11 @@ type Stats struct {
 
 	mu        sync.Mutex
 	incidents map[incident.Outcome]int64
-	failures  map[string]int64 // by duty
-	reaction  []float64        // seconds from record to repair, the latest thousand
-	open      map[string]bool  // trails with an open blind window
+	failures  map[string]int64   // by duty
+	reaction  map[float64]uint64 // from record to repair: how many within so many seconds
+	reactions uint64
+	took      float64         // all of them together
+	open      map[string]bool // trails with an open blind window
 }
 
 func (s *Stats) count(r engine.Report) {
@@ -30,7 +33,7 @@ func (s *Stats) count(r engine.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.incidents == nil {
-		s.incidents, s.open = make(map[incident.Outcome]int64), make(map[string]bool)
+		s.incidents, s.open, s.reaction = make(map[incident.Outcome]int64), make(map[string]bool), make(map[float64]uint64)
 	}
 	for _, inc := range r.Incidents {
 		s.incidents[inc.Outcome]++
@@ -41,11 +44,15 @@ func (s *Stats) count(r engine.Report) {
 				delete(s.open, inc.Trail.ARN)
 			}
 		}
-		if inc.Outcome == incident.Repaired && inc.RepairedAt != nil && inc.Record != nil {
-			if len(s.reaction) == 1000 {
-				s.reaction = s.reaction[1:]
+		if inc.Stage == incident.StageRepaired && inc.RepairedAt != nil && inc.Record != nil {
+			seconds := inc.RepairedAt.Sub(inc.SeenAt).Seconds()
+			s.reactions++
+			s.took += seconds
+			for _, bound := range bounds {
+				if seconds <= bound {
+					s.reaction[bound]++
+				}
 			}
-			s.reaction = append(s.reaction, inc.RepairedAt.Sub(inc.SeenAt).Seconds())
 		}
 	}
 }
@@ -67,7 +74,13 @@ type Snapshot struct {
 	Incidents                                      map[string]int64 // by outcome
 	Failures                                       map[string]int64 // by duty
 	Open                                           int              // trails that record nothing
+	Reactions                                      uint64
+	ReactionSum                                    float64            // seconds
+	Reaction                                       map[float64]uint64 // how many within so many seconds
 }
+
+// bounds are those of the histogram of reactions, in seconds.
+var bounds = []float64{0.1, 0.5, 1, 2, 5, 10, 30, 60, 300}
 
 // Stats are the numbers now.
 func (d *Daemon) Stats() Snapshot {
@@ -78,6 +91,7 @@ func (d *Daemon) Stats() Snapshot {
 		Received: s.Received.Load(), Done: s.Done.Load(), Released: s.Released.Load(), Bad: s.Bad.Load(), Ignored: s.Ignored.Load(),
 		Sweeps: s.Sweeps.Load(), SweepTime: time.Duration(s.SweepTime.Load()), QueueDown: s.QueueDown.Load() != 0,
 		Incidents: make(map[string]int64), Failures: make(map[string]int64), Open: len(s.open),
+		Reactions: s.reactions, ReactionSum: s.took, Reaction: maps.Clone(s.reaction),
 	}
 	for o, n := range s.incidents {
 		out.Incidents[string(o)] = n

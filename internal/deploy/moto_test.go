@@ -678,8 +678,12 @@ func (s stack) watched(t *testing.T) {
 	}
 	cfg, as := s.admin.Copy(), s.session(t, "trailwarden-sweep")
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(as.AccessKeyID, as.SecretAccessKey, as.SessionToken)
+	// moto 5.2.1 finds no signature of a REST call without a body good, the AWS CLI's neither: Lambda's reads are not enforced.
+	cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		s.enforce(t, !strings.Contains(r.Header.Get("Authorization"), "/lambda/"))
+		return http.DefaultTransport.RoundTrip(r)
+	})}
 	look := func() []string {
-		s.enforce(t, true)
 		defer s.enforce(t, false)
 		findings, err := (&selfwatch.Watch{Config: cfg, Expect: expect}).Look(t.Context())
 		ok(t)(findings, err)

@@ -43,7 +43,7 @@ func (e *Engine) Heartbeat(ctx context.Context, every time.Duration) error {
 	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
 		Rule: "own.heartbeat", Title: "trailwarden is watching", Severity: incident.Info,
 		Text: fmt.Sprintf("All is as it should be on our side; %d incidents are open. If this message does not come every %s, somebody has silenced the guard", len(open), every),
-	}}, "heartbeat "+slot.Format(time.RFC3339), slot, now)
+	}}, "heartbeat "+slot.Format(time.RFC3339), now, now)
 	inc.Trail, inc.Outcome = incident.TrailRef{}, incident.Noted
 	_, messages, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc})
 	if err != nil {

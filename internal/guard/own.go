@@ -163,11 +163,12 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 			confirm(&incidents[i], id)
 		case repairs(r) && (err != nil || !g.journal().Whole()):
 			confirm(&incidents[i], incidentIn(r.Actor.UserAgent))
-		case repairs(r) || g.journal().Whole():
-			stolen(&incidents[i])
-			others = append(others, r)
 		default:
-			others = append(others, r) // a person may use the role of the command line
+			others = append(others, r)
+			// A user's credentials may be in the hands of a person too; a role of trailwarden's own may not.
+			if g.journal().Whole() && strings.Contains(self, ":assumed-role/") {
+				stolen(&incidents[i])
+			}
 		}
 	}
 	return others

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -115,21 +116,26 @@ func (c *canonizer) array() error {
 	}
 }
 
-// member is one of an object: its name, and its value as it stands in out.
+// member is one of an object: its name, and where name and value stand in out.
 type member struct {
 	name     string
-	units    []uint16 // of the name, where bytes do not sort as UTF-16 does
 	from, to int
 }
 
 func (c *canonizer) object() error {
-	var members []member
+	var few [16]member
+	members, sorted := few[:0], true
+	c.out = append(c.out, '{')
 	begin := len(c.out)
 	for c.next() != '}' || len(members) > 0 {
+		if len(members) > 0 {
+			c.out = append(c.out, ',')
+		}
 		m, err := c.member()
 		if err != nil {
 			return err
 		}
+		sorted = sorted && (len(members) == 0 || compareUTF16(members[len(members)-1].name, m.name) < 0)
 		members = append(members, m)
 		if c.next() == '}' {
 			break
@@ -140,7 +146,13 @@ func (c *canonizer) object() error {
 		c.at++
 	}
 	c.at++
-	return c.sorted(begin, members)
+	if !sorted {
+		if err := c.sort(begin, members); err != nil {
+			return err
+		}
+	}
+	c.out = append(c.out, '}')
+	return nil
 }
 
 func (c *canonizer) member() (m member, err error) {
@@ -150,22 +162,22 @@ func (c *canonizer) member() (m member, err error) {
 	if m.name, err = c.text(); err != nil {
 		return m, err
 	}
-	m.units = utf16.Encode([]rune(m.name))
 	if c.next() != ':' {
 		return m, c.unexpected("a colon")
 	}
 	c.at++
 	m.from = len(c.out)
+	c.out = append(appendString(c.out, m.name), ':')
 	err = c.value()
 	m.to = len(c.out)
 	return m, err
 }
 
-// sorted writes the object whose members' values stand in out from begin on.
-func (c *canonizer) sorted(begin int, members []member) error {
-	slices.SortFunc(members, func(a, b member) int { return slices.Compare(a.units, b.units) })
-	values := slices.Clone(c.out[begin:])
-	c.out = append(c.out[:begin], '{')
+// sort brings the members that stand in out from begin on into their order.
+func (c *canonizer) sort(begin int, members []member) error {
+	slices.SortFunc(members, func(a, b member) int { return compareUTF16(a.name, b.name) })
+	was := slices.Clone(c.out[begin:])
+	c.out = c.out[:begin]
 	for i, m := range members {
 		if i > 0 {
 			if members[i-1].name == m.name {
@@ -173,11 +185,33 @@ func (c *canonizer) sorted(begin int, members []member) error {
 			}
 			c.out = append(c.out, ',')
 		}
-		c.out = append(appendString(c.out, m.name), ':')
-		c.out = append(c.out, values[m.from-begin:m.to-begin]...)
+		c.out = append(c.out, was[m.from-begin:m.to-begin]...)
 	}
-	c.out = append(c.out, '}')
 	return nil
+}
+
+// compareUTF16 compares texts by their UTF-16 code units. UTF-8 sorts the same but for what takes two units.
+func compareUTF16(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for i > 0 && i < len(a) && !utf8.RuneStart(a[i]) {
+		i--
+	}
+	if i == len(a) || i == len(b) {
+		return len(a) - len(b)
+	}
+	return cmp.Compare(unitsOf(a[i:]), unitsOf(b[i:]))
+}
+
+// unitsOf is the UTF-16 of the first rune, as a number that sorts as they do.
+func unitsOf(s string) uint32 {
+	r, _ := utf8.DecodeRuneInString(s)
+	if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+		return uint32(high)<<16 | uint32(low)
+	}
+	return uint32(r) << 16
 }
 
 func (c *canonizer) unexpected(want string) error {
@@ -195,9 +229,11 @@ func (c *canonizer) text() (string, error) {
 	for c.at < len(c.in) {
 		switch b := c.in[c.at]; {
 		case b == '"':
-			s = append(s, c.in[plain:c.at]...)
 			c.at++
-			return string(s), nil
+			if s == nil {
+				return string(c.in[plain : c.at-1]), nil
+			}
+			return string(append(s, c.in[plain:c.at-1]...)), nil
 		case b == '\\':
 			s = append(s, c.in[plain:c.at]...)
 			r, err := c.escape()

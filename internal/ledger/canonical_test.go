@@ -2,12 +2,15 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -94,6 +97,21 @@ func TestCanonicalRefuses(t *testing.T) {
 			t.Errorf("%s was taken: %s", name, got)
 		}
 	}
+}
+
+func FuzzCompareUTF16(f *testing.F) {
+	for _, s := range [][2]string{{"a", "b"}, {"\ufb33", "\U0001f600"}, {"\U0001f600", "\U0001f601"}, {"é", "ê"}, {"", "x"}, {"ab", "a"}, {"\ue000", "\U0010ffff"}} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if !utf8.ValidString(a) || !utf8.ValidString(b) {
+			return
+		}
+		want := slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+		if got := compareUTF16(a, b); cmp.Compare(got, 0) != want {
+			t.Errorf("%q and %q: %d, want %d", a, b, got, want)
+		}
+	})
 }
 
 // Canonical form is equal in meaning to what it was made of, and a fixed point. It takes what encoding/json takes, but for

@@ -15,7 +15,7 @@ var (
 	// pictures are names between colons; the colons of ARNs follow a letter, a digit or another colon.
 	pictures = regexp.MustCompile(`(^|[^\pL\pN:]):([A-Za-z0-9_'+-]+):`)
 	// heads are what makes a line a heading, a list or a quotation.
-	heads = regexp.MustCompile(`^\s*([#+>|-]|[0-9]+[.)])`)
+	heads = regexp.MustCompile(`^\s*([#+>|-]|[0-9]+[.)]\s)`)
 )
 
 // Bare makes a text of a Page mean itself wherever some markdown is obeyed and nobody can say which: what any of them

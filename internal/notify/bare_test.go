@@ -11,6 +11,7 @@ func TestBare(t *testing.T) {
 		"arn:aws:sts::123456789012:user/a_b":    "arn:aws:sts::123456789012:user/a_b",
 		"[AWS console](//evil.example)":         "[AWS console] (//evil.example)",
 		"# heading":                             "· # heading",
+		"203.0.113.9":                           "203.0.113.9",
 		"1. item":                               "· 1. item",
 		"StopLogging failed: try again, please": "StopLogging failed: try again, please",
 	} {
@@ -19,4 +20,3 @@ func TestBare(t *testing.T) {
 		}
 	}
 }
-

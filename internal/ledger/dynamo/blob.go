@@ -81,7 +81,7 @@ func (s *Store) putPieces(ctx context.Context, sum string, data []byte) error {
 
 // upload puts an object that is never written twice: its name is what it holds.
 func (s *Store) upload(ctx context.Context, sum string, data, hash []byte) error {
-	err := s.retry(ctx, "s3:PutObject", "bucket "+s.o.Bucket, func(ctx context.Context) error {
+	err := s.retry(ctx, "s3:PutObject", "bucket "+s.o.Bucket, int64(len(data)), func(ctx context.Context) error {
 		in := &s3.PutObjectInput{Bucket: &s.o.Bucket, Key: aws.String(prefix + sum), Body: bytes.NewReader(data), IfNoneMatch: aws.String("*"), ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(hash))}
 		if s.o.Owner != "" {
 			in.ExpectedBucketOwner = &s.o.Owner
@@ -117,7 +117,7 @@ func (s *Store) data(ctx context.Context, sum string) ([]byte, error) {
 		return nil, ledger.ErrNoBlob
 	}
 	if bucket := line.text("bucket"); bucket != "" {
-		return s.download(ctx, bucket, sum)
+		return s.download(ctx, bucket, sum, line.integer("size"))
 	}
 	var data []byte
 	err = s.query(ctx, selection{pk: "blob/" + sum}, func(i item) error {
@@ -132,8 +132,8 @@ func (s *Store) data(ctx context.Context, sum string) ([]byte, error) {
 	return data, nil
 }
 
-func (s *Store) download(ctx context.Context, bucket, sum string) (data []byte, err error) {
-	err = s.retry(ctx, "s3:GetObject", "bucket "+bucket, func(ctx context.Context) error {
+func (s *Store) download(ctx context.Context, bucket, sum string, size int64) (data []byte, err error) {
+	err = s.retry(ctx, "s3:GetObject", "bucket "+bucket, size, func(ctx context.Context) error {
 		in := &s3.GetObjectInput{Bucket: &bucket, Key: aws.String(prefix + sum)}
 		if s.o.Owner != "" {
 			in.ExpectedBucketOwner = &s.o.Owner
@@ -161,13 +161,17 @@ func (s *Store) forgetBlob(ctx context.Context, line item) error {
 	sum := line.text("sk")
 	err := s.deleteItem(ctx, key{partitionBlobs, sum}, condition{"#kept = :kept", map[string]string{"#kept": "kept"}, item{":kept": line["kept"]}})
 	if codeOf(err) == "ConditionalCheckFailedException" {
-		return nil
+		// Kept again, or deleted by a try whose answer was lost: then its pieces are still there.
+		var kept item
+		if kept, err = s.get(ctx, key{partitionBlobs, sum}); err == nil && kept != nil {
+			return nil
+		}
 	}
 	if err != nil {
 		return err
 	}
 	if bucket := line.text("bucket"); bucket != "" {
-		err := s.retry(ctx, "s3:DeleteObject", "bucket "+bucket, func(ctx context.Context) error {
+		err := s.retry(ctx, "s3:DeleteObject", "bucket "+bucket, 0, func(ctx context.Context) error {
 			in := &s3.DeleteObjectInput{Bucket: &bucket, Key: aws.String(prefix + sum)}
 			if s.o.Owner != "" {
 				in.ExpectedBucketOwner = &s.o.Owner

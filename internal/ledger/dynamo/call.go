@@ -48,19 +48,21 @@ var errNothingDone = errors.New("DynamoDB did no part of the batch")
 
 // call calls DynamoDB until it answers well, answers that trying again is of no use, or the time is up.
 func (s *Store) call(ctx context.Context, op string, do func(context.Context) error) error {
-	return s.retry(ctx, "dynamodb:"+op, "table "+s.table, do)
+	return s.retry(ctx, "dynamodb:"+op, "table "+s.table, 0, do)
 }
 
-func (s *Store) retry(ctx context.Context, op, on string, do func(context.Context) error) error {
+// retry is call for any service. What moves many bytes has more time: a second for each 4 MB.
+func (s *Store) retry(ctx context.Context, op, on string, bytes int64, do func(context.Context) error) error {
+	limit := s.o.Limit + time.Duration(bytes>>22)*time.Second
 	if s.closed.Load() {
 		return errClosed
 	}
-	limited, cancel := context.WithTimeout(ctx, s.o.Limit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	doubt := false
 	for pause, tries := shortest, 1; ; tries++ {
 		// One try has less than all of the time, so that a connection that hangs costs a try and not the call.
-		bounded, done := context.WithTimeout(limited, s.o.Limit*2/5)
+		bounded, done := context.WithTimeout(limited, limit*2/5)
 		err := do(bounded)
 		done()
 		if err == nil {

@@ -55,10 +55,10 @@ var _ ledger.Store = (*Store)(nil)
 
 var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
-// Open makes the store of a table, given by its name or its ARN (which tells the Region). It calls nothing: whether the
+// Open makes the store of a table, given by its name, or by its ARN, which tells account and Region. It calls nothing: whether the
 // table is there, the first call finds out.
 func Open(cfg aws.Config, table string, o Options) (*Store, error) {
-	name, region, err := parse(table)
+	_, region, err := parse(table)
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +68,10 @@ func Open(cfg aws.Config, table string, o Options) (*Store, error) {
 	if o.Limit == 0 {
 		o.Limit = Limit
 	}
-	return &Store{cfg: cfg, table: name, o: o, heads: map[string]head{}}, nil
+	return &Store{cfg: cfg, table: table, o: o, heads: map[string]head{}}, nil
 }
 
-// parse takes a table's ARN apart.
+// parse finds the name and the Region in a table's ARN.
 func parse(table string) (name, region string, err error) {
 	name = table
 	if a, err := arn.Parse(table); err == nil && a.Service == "dynamodb" && len(a.Resource) > len("table/") {

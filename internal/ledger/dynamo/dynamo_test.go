@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/ledgertest"
 	"github.com/trailwarden/trailwarden/internal/sim"
@@ -123,6 +124,66 @@ func TestContractOnMoto(t *testing.T) {
 	}}
 	s.makeBucket(t)
 	ledgertest.Run(t, s.bench(Options{Limit: generous, Bucket: bucket}))
+}
+
+// A table is the same by its name and by its ARN, which DynamoDB takes in place of a name.
+func TestTableByARN(t *testing.T) {
+	s := onSim(t)
+	table := s.table(t)
+	byARN := s.open(t, "arn:aws:dynamodb:"+region+":"+account+":table/"+table, Options{Limit: generous})
+	if _, err := byARN.Write(t.Context(), told(1, incident.Open)); err != nil {
+		t.Fatal(err)
+	}
+	for _, store := range []*Store{byARN, s.open(t, table, Options{Limit: generous})} {
+		if all, err := store.Incidents(t.Context(), ledger.Query{}); err != nil || len(all) != 1 {
+			t.Errorf("table %s: %d incidents, %v", store.table, len(all), err)
+		}
+	}
+}
+
+// An incident stands in one list once, whatever becomes of it: else the list of open ones, which is read at every sweep, grows.
+func TestIncidentStandsInOneList(t *testing.T) {
+	s := onSim(t)
+	store := s.open(t, s.table(t), Options{Limit: generous})
+	lines := func() string {
+		var all []string
+		for _, list := range []string{partitionOpen, partitionClosed} {
+			if err := store.query(t.Context(), selection{pk: list}, func(i item) error {
+				all = append(all, list+" "+i.text("sk")[:10]+" "+i.text("id")[15:])
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return strings.Join(all, ", ")
+	}
+	for n, step := range []struct {
+		batch ledger.Batch
+		want  string
+	}{
+		{told(1, incident.Open), "incidents/open 2026-03-01 00001"},
+		{told(2, incident.Confirmed), "incidents/open 2026-03-01 00001, incidents/closed 2026-03-01 00002"},
+		{told(1, incident.Repaired), "incidents/open 2026-03-01 00001, incidents/closed 2026-03-01 00002"},
+		{told(1, incident.Confirmed), "incidents/closed 2026-03-01 00001, incidents/closed 2026-03-01 00002"},
+		{opened(told(2, incident.Confirmed), -1), "incidents/closed 2026-02-28 00002, incidents/closed 2026-03-01 00001"},
+		{opened(told(2, incident.Failed), -2), "incidents/open 2026-02-27 00002, incidents/closed 2026-03-01 00001"},
+	} {
+		if n%2 == 1 {
+			store = s.open(t, store.table, Options{Limit: generous}) // another process
+		}
+		if _, err := store.Write(t.Context(), step.batch); err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(); got != step.want {
+			t.Errorf("step %d: %s; want %s", n, got, step.want)
+		}
+	}
+}
+
+func opened(b ledger.Batch, days int) ledger.Batch {
+	b.Incident.OpenedAt = b.Incident.OpenedAt.AddDate(0, 0, days)
+	b.Entries[0].Body = b.Incident
+	return b
 }
 
 // startMoto runs a moto server for the time of the test.

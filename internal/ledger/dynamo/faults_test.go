@@ -547,6 +547,30 @@ func TestPruneWithoutPermission(t *testing.T) {
 	}
 }
 
+// An incident that was removed and comes back begins anew: what is left of its chain can be removed later.
+func TestPrunedIncidentBeginsAnew(t *testing.T) {
+	ctx := t.Context()
+	s := onSim(t)
+	store := s.open(t, s.table(t), Options{Limit: generous})
+	for month := range 3 {
+		b := told(1, incident.Confirmed)
+		b.Entries[0].Time = day.AddDate(0, month, 0)
+		if _, err := store.Write(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+		i, err := store.get(ctx, incidentKey(b.Incident.ID))
+		if want := int64(2*month + 1); err != nil || placeOf(i).first != want {
+			t.Errorf("month %d: its first entry is %d, %v; want %d", month, placeOf(i).first, err, want)
+		}
+		if _, err := store.Prune(ctx, day.AddDate(0, month, 1), day.AddDate(0, month, 2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, _, err := store.Latest(ctx, chain); found || err != nil {
+			t.Errorf("month %d: after retention, latest: %v, %v", month, found, err)
+		}
+	}
+}
+
 // An incident that comes back to life while retention is at work, at whatever moment, stays, and so does its story from then on.
 func TestPruneBesideWriter(t *testing.T) {
 	ctx := t.Context()

@@ -89,12 +89,18 @@ func (s *Store) pruneChain(ctx context.Context, at ledger.Head, lines []line, wa
 	if !old {
 		return 0, nil
 	}
+	going := map[string]bool{}
+	for _, l := range lines {
+		if l.last <= upto {
+			going[l.id] = true
+		}
+	}
 	// The condition on the head keeps an incident here that has just come back to life.
-	if _, err := s.Write(ctx, ledger.Batch{Chain: at.Chain, After: &at.Seq, Entries: []ledger.Draft{ledger.PrunedDraft(last, now)}}); err != nil {
+	if _, err := s.write(ctx, ledger.Batch{Chain: at.Chain, After: &at.Seq, Entries: []ledger.Draft{ledger.PrunedDraft(last, now)}}, going); err != nil {
 		return 0, err
 	}
 	for _, l := range lines {
-		if l.last <= upto {
+		if going[l.id] {
 			if err := s.forgetIncident(ctx, l); err != nil {
 				return 0, err
 			}

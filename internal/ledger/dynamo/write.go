@@ -28,6 +28,11 @@ const (
 // Write makes a batch durable in one transaction. It takes at most the store's limit, the tries included that begin again
 // because another writer was faster. An error with CallError.Doubt leaves open whether it was written.
 func (s *Store) Write(ctx context.Context, b ledger.Batch) (ledger.Head, error) {
+	return s.write(ctx, b, nil)
+}
+
+// write is Write of a batch after which incidents with these ids are to be removed.
+func (s *Store) write(ctx context.Context, b ledger.Batch, going map[string]bool) (ledger.Head, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Limit)
 	defer cancel()
 	at, fresh := s.remembered(b.Chain)
@@ -46,6 +51,9 @@ func (s *Store) Write(ctx context.Context, b ledger.Batch) (ledger.Head, error) 
 		}
 		if err != nil {
 			return ledger.Head{}, err
+		}
+		if going[at.latest] {
+			at.latest, at.at = "", place{}
 		}
 		t, err := s.compose(ctx, b, p, at)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -199,12 +198,6 @@ func number(i int) string { return fmt.Sprintf("inc-%016x", i) }
 
 func arn(i int) string {
 	return fmt.Sprintf("arn:aws:cloudtrail:eu-central-1:111122223333:trail/t%03d", i)
-}
-
-func reversed(s []string) []string {
-	s = slices.Clone(s)
-	slices.Reverse(s)
-	return s
 }
 
 func ended() context.Context {

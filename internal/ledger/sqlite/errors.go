@@ -55,7 +55,7 @@ func (s *Store) failed(what string, err error) error {
 		s.damaged.CompareAndSwap(nil, &err) // nothing is written any more: that would make it worse
 		return err
 	case codeFull:
-		hint = "the disk is full: free space, or shorten retention. What was answered before is safe"
+		hint = "the disk is full: free space (with 20 MB retention works again). What was answered before is safe"
 	case codeCantOpen:
 		hint = "the file or the ones beside it (-wal, -shm) cannot be opened: check the folder, and who may write to it"
 	default:

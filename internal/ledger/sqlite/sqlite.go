@@ -84,7 +84,7 @@ func OpenReadOnly(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, s.failed("open", err)
 	}
 	err = current(ctx, s.readers, path)
-	if _, wal := os.Stat(path + "-wal"); err != nil && os.IsNotExist(wal) && code(err)&0xff == codeCantOpen {
+	if c := code(err) & 0xff; (c == codeCantOpen || c == codeReadOnly) && isMissing(path+"-wal") {
 		// Nobody writes to it, and beside it no file can be made: a folder that cannot be written to.
 		s.readers.Close()
 		if s.readers, err = sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}, reading)); err == nil {
@@ -173,6 +173,11 @@ func existing(path string) (string, error) {
 	}
 	defer f.Close()
 	return path, checkMagic(f, path)
+}
+
+func isMissing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func checkMagic(f *os.File, path string) error {
