@@ -7,19 +7,27 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
+	"github.com/trailwarden/trailwarden/internal/selfwatch"
 )
 
 // function is one Lambda instance: what lasts over its invocations.
 type function struct {
-	engine *engine.Engine
+	engine          *engine.Engine
+	log             *slog.Logger
+	self            *selfwatch.Watch // nil where nothing says how the deployment should be
+	heartbeat, keep time.Duration
 }
 
 // build makes everything before the first event, where Lambda gives a full processor: configuration, certificate
@@ -51,12 +59,52 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if cfg.Baseline != "" {
 		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
+	o.Regions = cfg.Evidence.Regions
+	o.Ledger = openLedger(aws, cfg, log)
+	o.StartFirst = true
 	e, err := engine.New(aws, o)
 	if err != nil {
 		log.Error("nobody will be told", "error", err.Error())
 	}
+	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
 	e.Warm(ctx, aws.Region)
-	return &function{e}, nil
+	f := &function{engine: e, log: log, heartbeat: duration(cfg.Watch.Heartbeat), keep: duration(cfg.Retention)}
+	if expected := os.Getenv(selfwatch.Variable); expected != "" {
+		expect, err := selfwatch.Parse(expected)
+		if err != nil {
+			log.Error("the deployment is not watched", "error", err.Error())
+		} else {
+			f.self = &selfwatch.Watch{Config: aws, Expect: expect}
+		}
+	}
+	return f, nil
+}
+
+// openLedger opens the table that is configured; nil where there is none, or none that can be used: the repair is made and told all the same.
+func openLedger(aws aws.Config, cfg config.Config, log *slog.Logger) ledger.Store {
+	if cfg.Ledger == "" {
+		return nil
+	}
+	table, ok := strings.CutPrefix(cfg.Ledger, "dynamodb://")
+	if !ok {
+		log.Error("nothing is kept", "reason", "a Lambda function has no file that lasts", "hint", "set TRAILWARDEN_LEDGER to dynamodb://TABLE")
+		return nil
+	}
+	store, err := dynamo.Open(aws, table, dynamo.Options{Bucket: cfg.Evidence.Bucket, Owner: cfg.Evidence.Owner})
+	if err != nil {
+		log.Error("nothing is kept", "error", err.Error(), "hint", "set TRAILWARDEN_LEDGER to dynamodb://TABLE")
+		return nil
+	}
+	return store
+}
+
+// duration is one that the table of keys has checked.
+func duration(text string) time.Duration {
+	d, err := config.Duration(text)
+	if err != nil {
+		return 0
+	}
+	return d
 }
 
 // pin takes the baseline out of the function's own zip: to change it is to deploy. One that is configured and cannot be
@@ -94,5 +142,32 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 			return nil, err
 		}
 	}
-	return f.engine.Invoke(ctx, payload)
+	if !engine.IsSweep(payload) {
+		return f.engine.Invoke(ctx, payload)
+	}
+	return f.sweep(ctx)
+}
+
+// sweep looks at every trail, and afterwards at what else is due. What was not done before the deadline is done by the next sweep.
+func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
+	report := f.engine.Sweep(ctx)
+	errs := []error{report.Err(), f.engine.Tend(ctx, f.heartbeat, f.keep)}
+	if f.self != nil && f.engine.Keeper != nil {
+		errs = append(errs, f.look(ctx))
+	}
+	writeMetrics(os.Stdout, report, time.Now())
+	return json.RawMessage(`{"handled":true}`), errors.Join(errs...)
+}
+
+// look holds the deployment against how it should be.
+func (f *function) look(ctx context.Context) error {
+	found, err := f.self.Look(ctx)
+	var faults []engine.Fault
+	for _, x := range found {
+		faults = append(faults, engine.Fault{Rule: x.Rule, Severity: x.Severity, Resource: x.Resource, Text: x.Text, Want: x.Want, Got: x.Got, Mend: x.Mend})
+	}
+	if err != nil && len(faults) == 0 {
+		return err // what could not be read may be as wrong as before
+	}
+	return errors.Join(err, f.engine.Faults(ctx, faults))
 }

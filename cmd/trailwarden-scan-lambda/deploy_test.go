@@ -21,6 +21,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/archive"
 	"github.com/trailwarden/trailwarden/internal/archive/page"
+	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
 const templateFile = "../../deploy/scan/template.yaml"
@@ -58,6 +59,27 @@ func definition(t *testing.T) map[string]any {
 	t.Helper()
 	_, document := template(t)
 	return at(document, "Resources", "Machine", "Properties", "Definition")
+}
+
+// functionPolicy is what the template lets the function do, in an account with the buckets logs and results.
+func functionPolicy(t *testing.T) string {
+	t.Helper()
+	_, document := template(t)
+	role := at(document, "Resources", "FunctionRole", "Properties")
+	var statements []any
+	for _, policy := range list(role["Policies"]) {
+		for _, s := range policyStatements(policy) {
+			if _, option := s.([]any); !option { // !If: the key, which these buckets have not
+				statements = append(statements, s)
+			}
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer("${AWS::Partition}", "aws", "${LogBucket}", "logs", "${LogPrefix}", "AWSLogs/", "${Results.Arn}", "arn:aws:s3:::results",
+		`"Results.Arn"`, `"arn:aws:s3:::results"`, `"FunctionLogs.Arn"`, `"arn:aws:logs:eu-central-1:111122223333:log-group:scan:*"`).Replace(string(text))
 }
 
 // TestStateMachine: the language is used rightly, both ways in have the same workers, and each substitution is made.
@@ -242,7 +264,7 @@ func TestMachineRuns(t *testing.T) {
 			return ""
 		}
 		url := next("ready")
-		d = deployAt(t, url, 3*time.Second, "x", "x", "")
+		d = deployAt(t, url, 3*time.Second, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"}, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"})
 		d.put(t, "logs", "AWSLogs/a.json", record("stop", "StopLogging", "2026-01-02T12:00:00Z"))
 		d.put(t, "logs", "AWSLogs/b.json", record("start", "StartLogging", "2026-01-02T12:10:00Z"))
 		d.put(t, "logs", "AWSLogs/c.json", `{"Records":[{"eventVersion"`)

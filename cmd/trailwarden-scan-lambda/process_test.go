@@ -53,14 +53,18 @@ func deploy(t *testing.T, timeout time.Duration) *deployed {
 		world.ServeHTTP(w, r)
 	}))
 	t.Cleanup(cloud.Close)
+	owner := world.Account(account).Role("platform", "terraform")
 	ours := world.Account(account).Role("trailwarden", "scan")
-	d := deployAt(t, cloud.URL, timeout, ours.AccessKeyID, ours.SecretAccessKey, ours.SessionToken)
+	if err := world.Account(account).Restrict("trailwarden", sim.Identity{Policies: []string{functionPolicy(t)}}); err != nil {
+		t.Fatal(err)
+	}
+	d := deployAt(t, cloud.URL, timeout, owner, ours)
 	d.patience = patience
 	return d
 }
 
-// deployAt makes the buckets at an endpoint, and starts the built function.
-func deployAt(t *testing.T, endpoint string, timeout time.Duration, id, secret, token string) *deployed {
+// deployAt makes the buckets at an endpoint, as their owner, and starts the built function.
+func deployAt(t *testing.T, endpoint string, timeout time.Duration, owner, ours sim.Credentials) *deployed {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "bootstrap")
@@ -73,7 +77,7 @@ func deployAt(t *testing.T, endpoint string, timeout time.Duration, id, secret, 
 	lambda := httptest.NewServer(d.api)
 	t.Cleanup(lambda.Close)
 	d.s3 = s3.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &endpoint, HTTPClient: http.DefaultClient,
-		Credentials: credentials.NewStaticCredentialsProvider(id, secret, token)}, func(o *s3.Options) { o.UsePathStyle = true })
+		Credentials: credentials.NewStaticCredentialsProvider(owner.AccessKeyID, owner.SecretAccessKey, owner.SessionToken)}, func(o *s3.Options) { o.UsePathStyle = true })
 	for _, name := range []string{"logs", "results"} {
 		if _, err := d.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name,
 			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); err != nil {
@@ -87,8 +91,8 @@ func deployAt(t *testing.T, endpoint string, timeout time.Duration, id, secret, 
 	cmd := exec.Command(binary)
 	cmd.Env = []string{
 		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(lambda.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=scan", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
-		"AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + endpoint, "AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret,
-		"AWS_SESSION_TOKEN=" + token, "TRAILWARDEN_SCAN_LOGS=logs", "TRAILWARDEN_SCAN_RESULTS=results",
+		"AWS_REGION=" + region, "AWS_ENDPOINT_URL=" + endpoint, "AWS_ACCESS_KEY_ID=" + ours.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + ours.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + ours.SessionToken, "TRAILWARDEN_SCAN_LOGS=logs", "TRAILWARDEN_SCAN_RESULTS=results",
 	}
 	cmd.Stdout, cmd.Stderr = d.output, d.output
 	if err := cmd.Start(); err != nil {

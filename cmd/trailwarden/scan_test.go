@@ -2,15 +2,29 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -174,5 +188,80 @@ func TestOCSF(t *testing.T) {
 				t.Errorf("attack %+v", a)
 			}
 		}
+	}
+}
+
+// TestScanInventory: what an inventory lists is scanned as the prefix is, and the command that goes on names it.
+func TestScanInventory(t *testing.T) {
+	world := sim.New(sim.Options{Clock: time.Now})
+	server := httptest.NewServer(world)
+	t.Cleanup(server.Close)
+	keys := world.Account(demoAccount).Role("trailwarden", "cli")
+	t.Setenv("AWS_ACCESS_KEY_ID", keys.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", keys.SecretAccessKey)
+	t.Setenv("AWS_SESSION_TOKEN", keys.SessionToken)
+	t.Setenv("AWS_REGION", demoRegion)
+	bucket := s3.NewFromConfig(aws.Config{Region: demoRegion, BaseEndpoint: &server.URL, HTTPClient: http.DefaultClient,
+		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)},
+		func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("logs"),
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: demoRegion}}); err != nil {
+		t.Fatal(err)
+	}
+	put := func(key string, text []byte) string {
+		t.Helper()
+		if _, err := bucket.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("logs"), Key: &key, Body: bytes.NewReader(text)}); err != nil {
+			t.Fatal(err)
+		}
+		sum := md5.Sum(text)
+		return hex.EncodeToString(sum[:])
+	}
+	stop, err := os.ReadFile("../../internal/event/testdata/real/stratus-red-team/aws.defense-evasion.cloudtrail-stop.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows strings.Builder
+	for n := range 20 {
+		key := fmt.Sprintf("team a/AWSLogs/143434273843_CloudTrail_us-east-1_20240731T13%02dZ_%016x.json.gz", n, n)
+		text := []byte(`{"Records":[]}`)
+		if n == 7 {
+			text = stop
+		}
+		put(key, text)
+		fmt.Fprintf(&rows, "\"logs\",\"%s\",\"%d\"\n", strings.ReplaceAll(key, " ", "+"), len(text))
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(z, rows.String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum := put("inventory/data/1.csv.gz", packed.Bytes())
+	put("inventory/manifest.checksum", []byte(put("inventory/manifest.json", fmt.Appendf(nil,
+		`{"sourceBucket":"logs","fileFormat":"CSV","fileSchema":"Bucket, Key, Size","files":[{"key":"inventory/data/1.csv.gz","MD5checksum":%q}]}`, sum))))
+	scan := func(ctx context.Context, want int, args ...string) (out, notes string) {
+		t.Helper()
+		var o, n bytes.Buffer
+		if code := run(ctx, append([]string{"scan", "--endpoint-url", server.URL, "-o", "json"}, args...), strings.NewReader(""), &o, &n, nil); code != want {
+			t.Fatalf("%q: exit code %d:\n%s%s", args, code, n.String(), o.String())
+		}
+		return o.String(), n.String()
+	}
+	const manifest = "s3://logs/inventory/manifest.json"
+	prefix, _ := scan(t.Context(), exitFindings, "s3://logs/team a/")
+	listed, _ := scan(t.Context(), exitFindings, "--inventory", manifest)
+	if prefix != listed || !strings.Contains(listed, `"files": 20`) {
+		t.Errorf("the prefix:\n%s\nthe inventory:\n%s", prefix, listed)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := filepath.Join(t.TempDir(), "progress")
+	if _, notes := scan(ctx, exitInterrupted, "--inventory", manifest, "--resume", file); !strings.Contains(notes, "trailwarden scan --endpoint-url="+server.URL+" --inventory="+manifest+" --output=json --resume="+file) {
+		t.Errorf("the command that goes on: %s", notes)
+	}
+	if again, _ := scan(t.Context(), exitFindings, "--inventory", manifest, "--resume", file); again != listed {
+		t.Errorf("going on:\n%s", again)
 	}
 }

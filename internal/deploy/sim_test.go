@@ -31,6 +31,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
 	"github.com/trailwarden/trailwarden/internal/sim"
@@ -51,13 +52,17 @@ func (s site) as(c sim.Credentials) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken), Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
 }
 
-func newSite(t *testing.T) *site {
+// newSite deploys with the parameters given, or as it begins: then nothing but stopped trails may be repaired.
+func newSite(t *testing.T, parameters ...string) *site {
 	t.Helper()
 	s := &site{world: sim.New(sim.Options{Clock: time.Now, Seed: 7}), pinned: trail.ARN{Partition: "aws", Region: region, Account: account, Name: "main"}}
 	here := s.world.Account(account)
 	s.admin = s.as(here.User("admin"))
-	made := made(t, "trailwarden", artifact("RestoreTrailArns", mainARN, "RestoreLogRoleArns", "arn:aws:iam::"+account+":role/trail-logs"))
+	made := made(t, "trailwarden", artifact(parameters...))
 	for id, role := range map[string]string{"ReactRole": "trailwarden-react", "SweepRole": "trailwarden-sweep", "RestoreRole": "trailwarden-restore"} {
+		if made.Resources[id].ID == "" {
+			continue
+		}
 		policies, err := made.Policies(id)
 		ok(t)(policies, err)
 		boundary, _ := made.Boundary(id)
@@ -69,6 +74,11 @@ func newSite(t *testing.T) *site {
 	}
 	s.furnish(t, made)
 	s.react, s.sweep = s.function(t, "trailwarden-react"), s.function(t, "trailwarden-sweep")
+	for function, e := range map[string]*engine.Engine{"React": s.react, "Sweep": s.sweep} {
+		env := at(t, made.Resources[function].Properties, "Environment", "Variables").(map[string]any)
+		e.Guard.Cloud.(*cloud.Client).Restore = env["TRAILWARDEN_RESTORE_ROLE_ARN"].(string)
+		e.Guard.OnlyStart = env["TRAILWARDEN_REPAIR"] == "start"
+	}
 	function := s.world.Function(account, region, "trailwarden-react", func(ctx context.Context, payload []byte) ([]byte, error) { return s.react.Invoke(ctx, payload) })
 	ok(t)(nil, s.world.MapQueue("arn:aws:sqs:"+region+":"+account+":trailwarden-events", function, 10))
 	return s
@@ -118,9 +128,11 @@ func (s *site) function(t *testing.T, role string) *engine.Engine {
 		},
 	})
 	ok(t)(e, err)
-	e.Guard.Cloud.(*cloud.Client).Restore = "arn:aws:iam::" + account + ":role/trailwarden-restore"
 	return e
 }
+
+// restoring are the parameters with which trail main may be put back in full.
+var restoring = []string{"RestoreTrailArns", mainARN, "RestoreLogRoleArns", "arn:aws:iam::" + account + ":role/trail-logs"}
 
 // attacks are one of each kind that leads to another repair call.
 var attacks = []struct {
@@ -168,7 +180,7 @@ func TestPoliciesSuffice(t *testing.T) {
 	used := map[string]map[string]bool{"react": {}, "sweep": {}, "restore": {}}
 	for _, events := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t)
+			s := newSite(t, restoring...)
 			mallory := cloudtrail.NewFromConfig(s.as(s.world.Account(account).User("mallory")))
 			before := s.world.Snapshots()
 			for _, a := range attacks {
@@ -228,6 +240,45 @@ func TestPoliciesSuffice(t *testing.T) {
 		}
 	}
 	t.Logf("called: %s", strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+}
+
+// TestItBeginsByReporting: as deployed without more, stopped trails are started, and what else would have been put back is told and left.
+func TestItBeginsByReporting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		mallory := cloudtrail.NewFromConfig(s.as(s.world.Account(account).User("mallory")))
+		told := map[string]bool{}
+		for _, a := range attacks {
+			ok(t)(nil, a.call(t.Context(), mallory))
+			attacked := s.world.Snapshots()
+			ok(t)(nil, s.world.Settle(10*time.Minute))
+			if x, there := attacked[mainARN]; there {
+				x.Logging = true
+				attacked[mainARN] = x
+			}
+			if diff := cmp.Diff(attacked, s.world.Snapshots()); diff != "" {
+				t.Errorf("%s: something but the logging was changed (-attacked +after)\n%s", a.name, diff)
+			}
+			incidents, err := s.react.Keeper.Store.Incidents(t.Context(), ledger.Query{})
+			ok(t)(incidents, err)
+			for _, inc := range incidents {
+				for _, action := range inc.Actions {
+					told[fmt.Sprint(action.Op, " made ", action.At != nil)] = true
+				}
+			}
+		}
+		ok(t)(nil, s.sweep.Sweep(t.Context()).Err())
+		for _, c := range s.world.Calls() {
+			if _, ours := ourRole(c.Principal); ours && c.Error == "AccessDeniedException" {
+				t.Errorf("%s was tried and refused: %s", c.Op, c.Request)
+			}
+		}
+		for _, want := range []string{"StartLogging made true", "UpdateTrail made false", "PutInsightSelectors made false", "PutEventSelectors made false", "PutEventConfiguration made false", "CreateTrail made false"} {
+			if !told[want] {
+				t.Errorf("nobody is told: %s; told is %v", want, slices.Sorted(maps.Keys(told)))
+			}
+		}
+	})
 }
 
 // ourRole is the end of the name of the role of ours that a principal is.
@@ -293,7 +344,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // TestNeighboursAreRefused: beside each thing that a role may do there is one that it may not, by action or by resource.
 func TestNeighboursAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t)
+		s := newSite(t, restoring...)
 		ctx, here := t.Context(), s.world.Account(account)
 		react, sweep := s.as(here.Role("trailwarden-react", "lambda")), s.as(here.Role("trailwarden-sweep", "lambda"))
 		restored, err := sts.NewFromConfig(react).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + account + ":role/trailwarden-restore"), RoleSessionName: aws.String("xx")})

@@ -11,7 +11,7 @@ import (
 // Invoke is the Lambda function: it takes EventBridge events, SQS batches and {"sweep":true}. For an SQS batch it
 // answers which messages are to come again; for everything else it returns an error, and AWS invokes it again.
 func (e *Engine) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
-	if isSweep(payload) {
+	if IsSweep(payload) {
 		return nothing, e.Sweep(ctx).Err()
 	}
 	report := e.Handle(ctx, payload)
@@ -30,7 +30,8 @@ func (e *Engine) Invoke(ctx context.Context, payload json.RawMessage) (json.RawM
 // nothing is the answer to an event that was handled. AWS ignores it.
 var nothing = json.RawMessage(`{"handled":true}`)
 
-func isSweep(payload []byte) bool {
+// IsSweep says whether a payload asks for a sweep.
+func IsSweep(payload []byte) bool {
 	var p struct {
 		Sweep bool `json:"sweep"`
 	}

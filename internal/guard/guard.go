@@ -41,6 +41,8 @@ type Guard struct {
 	Accounts []string
 	// Observe forbids every call that changes something.
 	Observe bool
+	// OnlyStart makes StartLogging the only call that changes something: what else would have been repaired is told.
+	OnlyStart bool
 	// Alarm, when it is not empty, says why no baseline can be trusted although one is configured: everything is
 	// watched and told, nothing is repaired.
 	Alarm string
@@ -71,6 +73,15 @@ func (g *Guard) watchOnly() string {
 		return "observe mode: no call that changes anything is made"
 	}
 	return ""
+}
+
+// forbids is why a call may not be made, empty when it may.
+func (g *Guard) forbids(op trail.Op) string {
+	why := g.watchOnly()
+	if why == "" && g.OnlyStart && op != trail.StartLogging {
+		why = "only told: nothing but stopped trails is repaired here (`repair` in the configuration, RestoreTrailArns in the template)"
+	}
+	return why
 }
 
 // Times that the guard waits.

@@ -45,6 +45,12 @@ func (w *work) restore(ctx context.Context) error {
 			}
 			continue
 		}
+		if w.guard.forbids(action.Op) != "" {
+			if action.Op == trail.CreateTrail && w.guard.OnlyStart {
+				break
+			}
+			continue
+		}
 		for _, d := range action.Fixes {
 			mended = append(mended, d.Field)
 		}

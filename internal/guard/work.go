@@ -96,7 +96,7 @@ func (w *work) look(ctx context.Context) error {
 // do makes one repair, or in observe mode only says that it would.
 func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 	done := incident.Action{Op: string(action.Op), Target: action.Target.String(), Unread: unread}
-	if why := w.guard.watchOnly(); why != "" {
+	if why := w.guard.forbids(action.Op); why != "" {
 		w.why = why
 		if !slices.ContainsFunc(w.actions, func(a incident.Action) bool { return a.Op == done.Op }) {
 			w.actions = append(w.actions, done)

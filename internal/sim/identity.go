@@ -145,6 +145,10 @@ func (c *call) demands() []demand {
 		resource = cmp.Or(c.service.resource(c), "*")
 	}
 	switch c.service.name {
+	case "s3": // IAM has other names for some of its calls
+		if name := map[string]string{"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListBuckets": "ListAllMyBuckets"}[c.op.name]; name != "" {
+			action = "s3:" + name
+		}
 	case "dynamodb":
 		if list := itemDemands(c, resource); len(list) > 0 {
 			return list

@@ -250,6 +250,15 @@ func TestOneFailsOthersDoNot(t *testing.T) {
 			_, errs[i] = s.Write(context.Background(), b)
 		})
 	}
+	// One that fails after it wrote something.
+	late := errors.New("late")
+	wg.Go(func() {
+		if err := s.submit(context.Background(), "fail", false, func() error {
+			return errors.Join(s.writer.exec("INSERT INTO marks (key, value, expires) VALUES (?, 'v', '')", "half"), late)
+		}); !errors.Is(err, late) {
+			t.Errorf("a job that fails: %v", err)
+		}
+	})
 	// One whose caller does not wait any more while it waits for its turn.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -265,6 +274,9 @@ func TestOneFailsOthersDoNot(t *testing.T) {
 		if _, found, err := s.Incident(t.Context(), id(i)); err != nil || found == (i%4 == 0) {
 			t.Errorf("incident %d is there: %v, %v", i, found, err)
 		}
+	}
+	if marks, err := s.Marks(t.Context(), "", day); err != nil || len(marks) > 0 {
+		t.Errorf("what failed half way left %v, %v", marks, err)
 	}
 	if _, found, _ := s.Incident(t.Context(), id(1000)); found {
 		t.Error("what nobody waited for any more was written later")

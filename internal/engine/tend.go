@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Tend does what is due besides repairing, for entrances that have no process which lasts: it sends what waits, reads evidence,
+// tells that the guard lives, and removes what is old. Zero times leave the last two out.
+func (e *Engine) Tend(ctx context.Context, heartbeat, keep time.Duration) error {
+	if e.Keeper == nil {
+		return nil
+	}
+	e.Again(ctx)
+	errs := []error{e.Flush(ctx), e.Evidence(ctx)}
+	if heartbeat > 0 {
+		errs = append(errs, e.Heartbeat(ctx, heartbeat))
+	}
+	errs = append(errs, e.daily(ctx, keep))
+	return errors.Join(errs...)
+}
+
+// daily does once a day what need not be done more often.
+func (e *Engine) daily(ctx context.Context, keep time.Duration) error {
+	now, key := e.now(), "daily"
+	value, _, err := mark(ctx, e.Keeper.Store, key, now)
+	if err != nil {
+		return fmt.Errorf("read when the daily work was done: %w", err)
+	}
+	if today := now.UTC().Format(time.DateOnly); value == today {
+		return nil
+	} else if _, err := e.Keeper.Store.Write(ctx, ledger.Batch{Marks: []ledger.Mark{{Key: key, Value: today}}}); err != nil {
+		return err
+	}
+	if _, err := e.Anchor(ctx); err != nil {
+		return err
+	}
+	if keep <= 0 {
+		return nil
+	}
+	return e.Prune(ctx, keep)
+}
+
+// Fault is something that is wrong with trailwarden's own deployment.
+type Fault struct {
+	Rule      string
+	Severity  incident.Severity
+	Resource  string
+	Text      string
+	Want, Got string
+	Mend      string // what to do
+}
+
+// ownSource marks incidents of trailwarden's own deployment.
+const ownSource = "self"
+
+// Faults records what is wrong with trailwarden itself and tells of it; what was wrong before and is not any more is restored.
+func (e *Engine) Faults(ctx context.Context, faults []Fault) error {
+	now := e.now()
+	open, err := e.Keeper.Store.Incidents(ctx, ledger.Query{Open: true})
+	if err != nil {
+		return fmt.Errorf("read what was wrong with the deployment: %w", err)
+	}
+	var incidents []incident.Incident
+	for _, f := range faults {
+		inc := incident.FromState(trail.ARN{}, []incident.Finding{{Rule: f.Rule, Title: "Our own deployment was changed", Severity: f.Severity, Text: f.Text}},
+			f.Rule+"\n"+f.Resource+"\n"+f.Got, time.Time{}, now)
+		inc.Trail, inc.Source = incident.TrailRef{}, ownSource
+		inc.Drifts = []incident.Drift{{Field: f.Resource, Want: f.Want, Got: f.Got}}
+		inc.Reason = "trailwarden does not repair itself: whoever could change it could change that too"
+		inc.NextSteps = []incident.Step{{Text: f.Mend}}
+		incidents = append(incidents, inc)
+	}
+	for _, inc := range open {
+		if inc.Source != ownSource || slices.ContainsFunc(incidents, func(found incident.Incident) bool { return found.ID == inc.ID }) {
+			continue
+		}
+		inc.Outcome, inc.Reason, inc.Drifts, inc.NextSteps = incident.Restored, "it is as deployed again", []incident.Drift{}, []incident.Step{}
+		incidents = append(incidents, inc)
+	}
+	if len(incidents) == 0 {
+		return nil
+	}
+	_, messages, err := e.Keeper.Keep(ctx, ledger.System, incidents)
+	if err != nil {
+		return err
+	}
+	e.Send(ctx, messages)
+	return nil
+}
