@@ -87,6 +87,7 @@ func (a *app) apply(c *cobra.Command, args []string, r reach) error {
 	if err != nil {
 		return err
 	}
+	f.file = pinned
 	p := pinned.Plan(f.pinned(ctx, trails))
 	if kept != nil {
 		if err := kept.Still(p); err != nil {

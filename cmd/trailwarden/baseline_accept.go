@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +24,9 @@ func baselineAccept(a *app) *cobra.Command {
 		Short: "Take a trail's settings as they are now into the baseline",
 		Long: `Reads the trail and takes its settings into the baseline file, or only the fields that are named; a trail that is not
 pinned yet is then pinned. Shows the difference first and asks. Comments in the file stay. TRAIL is its ARN, or its name where that says which.
+
+A trail that is pinned and was deleted is taken out of the file: unpinned on purpose, and not created again. That it was deleted has
+to be proven; without a record of the deletion that takes 15 seconds.
 
 A trail that would then be pinned as stopped, or without all management events, is refused unless --force is given.`,
 		Example: `  trailwarden baseline accept main
@@ -88,6 +91,9 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	if err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(pinned.Trails, func(t baseline.Trail) bool { return t.ARN == state.ARN }); !state.Exists && i >= 0 {
+		return a.unpin(ctx, f, pinned, state.ARN, len(fields) > 0)
+	}
 	if !state.Exists || baseline.Incomplete(state) {
 		return fail(exitError, "repair it with `trailwarden plan`, or take it out of the file by hand", fmt.Errorf("accept %s: %s", state.ARN, strings.Join(baseline.Doubts(state), "; ")))
 	}
@@ -114,7 +120,26 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	if err := a.confirm(fmt.Sprintf("Accept this into %s?", pinned.Name)); err != nil {
 		return err
 	}
-	return a.accepted(pinned, after)
+	return a.accepted(pinned, after, false)
+}
+
+// unpin takes a trail that was deleted on purpose out of the file, once it is proven that it was deleted.
+func (a *app) unpin(ctx context.Context, f *field, pinned baseline.File, arn trail.ARN, fields bool) error {
+	if fields {
+		return usage("accept it as a whole, without fields", "%s does not exist", arn)
+	}
+	state, failures := f.read(ctx, arn, true)
+	if len(failures) > 0 || !state.Deleted {
+		return errors.Join(unread(failures), fail(exitError, "find out where it is: it was not found, and that alone is no proof", fmt.Errorf("accept that %s was deleted: it is not proven", arn)))
+	}
+	if len(pinned.Trails) == 1 && len(pinned.Requirements) == 0 {
+		return fail(exitError, "a file that pins nothing is not used: take baseline out of the configuration instead, or add requirements", fmt.Errorf("accept that %s was deleted: it is the only trail that is pinned", arn))
+	}
+	fmt.Fprintln(a.stderr, a.paint(a.stderr, red, "- "+plain(arn.String())+": it was deleted, and will not be created again"))
+	if err := a.confirm(fmt.Sprintf("Take it out of %s?", pinned.Name)); err != nil {
+		return err
+	}
+	return a.accepted(pinned, baseline.Trail{ARN: arn}, true)
 }
 
 // showAccepted shows what would change in the file, and tells whether anything does.
@@ -134,8 +159,8 @@ func (a *app) showAccepted(before, after baseline.Trail) bool {
 	return differs
 }
 
-// accepted writes the file with the trail in it.
-func (a *app) accepted(f baseline.File, t baseline.Trail) error {
+// accepted writes the file with the trail in it, or without it when it is gone.
+func (a *app) accepted(f baseline.File, t baseline.Trail, gone bool) error {
 	path := f.Name
 	if a.outFile != "" {
 		path = a.outFile
@@ -146,7 +171,9 @@ func (a *app) accepted(f baseline.File, t baseline.Trail) error {
 	}
 	f.Serial++
 	f.Trails = slices.DeleteFunc(slices.Clone(f.Trails), func(old baseline.Trail) bool { return old.ARN == t.ARN })
-	f.Trails = append(f.Trails, t)
+	if !gone {
+		f.Trails = append(f.Trails, t)
+	}
 	if err := replace(path, file.Update(text, f)); err != nil {
 		return err
 	}

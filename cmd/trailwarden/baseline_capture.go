@@ -15,6 +15,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/baseline/file"
+	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -89,6 +90,14 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 		return err
 	}
 	s := field.survey(ctx, f.regions, nil)
+	s.States = slices.DeleteFunc(s.States, func(state trail.State) bool {
+		others := state.ARN.Account != state.Caller.Account && baseline.Incomplete(state)
+		if others {
+			a.note("left out %s: not all of the organization's trail can be read from account %s; pin it in account %s", plain(state.ARN.String()), state.Caller.Account, state.ARN.Account)
+			s.Failures = slices.DeleteFunc(s.Failures, func(f baseline.Failure) bool { return f.Where == state.ARN.String() })
+		}
+		return others
+	})
 	if len(s.States) == 0 {
 		return errors.Join(unread(s.Failures), fail(exitFindings, "look elsewhere with --region, or --region all; a trail is made with aws cloudtrail create-trail", fmt.Errorf("there is no trail in %s", strings.Join(s.Regions, ", "))))
 	}
@@ -99,6 +108,7 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 		a.changes(ctx, field, s.States, f.history)
 	}
 	made := old.Capture(s.States, repair, s.At, field.self)
+	field.owners(ctx, &made)
 	made.Name = path
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -115,6 +125,29 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 	}
 	a.note("wrote %s, serial %d; next: review it, then `trailwarden baseline check` and commit it", path, made.Serial)
 	return unread(s.Failures)
+}
+
+// owners pins whose the buckets are, where S3 says that they belong to an account that may be meant.
+func (f *field) owners(ctx context.Context, made *baseline.File) {
+	candidates := []string{cloud.AccountOf(f.self)}
+	if caller, err := f.client.Caller(ctx); err == nil && caller.Management != "" {
+		candidates = append(candidates, caller.Management)
+	}
+	for i := range made.Trails {
+		t := &made.Trails[i]
+		if t.BucketOwner != "" {
+			continue
+		}
+		for _, account := range slices.Compact(append(slices.Clone(candidates), t.ARN.Account)) {
+			if owner, _ := f.client.BucketOwner(ctx, t.Bucket, account); owner == trail.OwnerExpected {
+				t.BucketOwner = account
+				break
+			}
+		}
+		if t.BucketOwner == "" {
+			f.note("whose the bucket %s is could not be told: write it into the file as s3_bucket_owner", plain(t.Bucket))
+		}
+	}
 }
 
 // groups reads the value of --repair; nil when it was not given.

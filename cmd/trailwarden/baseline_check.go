@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,14 +11,18 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 func baselineCheck(a *app) *cobra.Command {
-	return &cobra.Command{
+	var r reach
+	var live bool
+	c := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Say whether the baseline file is valid, and what in it is weak",
 		Long: `Reads the file alone, without AWS, and lists all that is wrong with it, or that people had better look at: a stopped trail,
 validation off, one Region only, management events missing, an approval that has ended. Each with its place and what to do.
+With --live S3 is asked, too, whether each bucket belongs to the account that the file says.
 
 Exit codes: 0 nothing; 2 the file is not valid, and would not be used; 3 it is weak.`,
 		Example: `  trailwarden baseline check
@@ -50,6 +55,13 @@ Exit codes: 0 nothing; 2 the file is not valid, and would not be used; 3 it is w
 				document.Hash = f.Hash()
 				document.Advice = append(document.Advice, f.Check(time.Now())...)
 			}
+			if invalid == nil && live {
+				advice, err := a.owners(c, cfg, r, f)
+				if err != nil {
+					return err
+				}
+				document.Advice = append(document.Advice, advice...)
+			}
 			if err := a.write(c, result{JSON: document, Table: func(w io.Writer) {
 				for _, advice := range document.Advice {
 					fmt.Fprintf(w, "%s %s\n", a.paint(w, bold, advice.Rule), plainLines(advice.Problem.Error()))
@@ -66,4 +78,24 @@ Exit codes: 0 nothing; 2 the file is not valid, and would not be used; 3 it is w
 			return nil
 		},
 	}
+	r.login(c)
+	c.Flags().BoolVar(&live, "live", false, "Ask S3 whose the buckets are")
+	return c
+}
+
+// owners holds the pinned owners of buckets against what S3 says.
+func (a *app) owners(c *cobra.Command, cfg config.Config, r reach, f baseline.File) ([]baseline.Advice, error) {
+	ctx, cancel := context.WithTimeout(c.Context(), r.limit)
+	defer cancel()
+	field, err := a.open(ctx, cfg, r)
+	if err != nil {
+		return nil, err
+	}
+	return f.Owners(func(bucket, account string) trail.Ownership {
+		owner, err := field.client.BucketOwner(ctx, bucket, account)
+		if err != nil {
+			a.note("whose the bucket %s is could not be asked: %s", plain(bucket), plain(err.Error()))
+		}
+		return owner
+	}), nil
 }

@@ -66,6 +66,7 @@ func (a *app) assess(c *cobra.Command, r reach) (baseline.Report, error) {
 	if advice := pinned.Check(time.Now()); len(advice) > 0 {
 		a.note("what is pinned has %s to look at: trailwarden baseline check", count(len(advice), "thing"))
 	}
+	f.file = pinned
 	return pinned.Assess(f.survey(ctx, r.regions, arns(pinned))), nil
 }
 

@@ -90,6 +90,8 @@ func checkState(t baseline.TrailReport) (state, what string) {
 		return "gone", "it does not exist"
 	case len(fields) > 0:
 		return "drifted", strings.Join(fields, ", ")
+	case t.Bucket != "":
+		return "bucket", "its bucket is another account's"
 	case t.Delivery != "":
 		return "not delivering", "as pinned, but nothing arrives"
 	case len(t.Unread) > 0:
@@ -101,7 +103,7 @@ func checkState(t baseline.TrailReport) (state, what string) {
 }
 
 func checkTrail(a *app, w io.Writer, t baseline.TrailReport) {
-	if len(t.Drifts)+len(t.Approved)+len(t.Unread) == 0 && t.Delivery == "" {
+	if len(t.Drifts)+len(t.Approved)+len(t.Unread) == 0 && t.Delivery+t.Bucket == "" {
 		return
 	}
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, plain(t.ARN.String())))
@@ -116,6 +118,9 @@ func checkTrail(a *app, w io.Writer, t baseline.TrailReport) {
 	}
 	for _, e := range t.Approved {
 		fmt.Fprintf(w, "  approved: %s is %s; agreed by %s until %s: %s\n", e.Drift.Field, plain(value(e.Drift.Got)), plain(e.Who), e.Until.Format(time.RFC3339), plain(e.Why))
+	}
+	if t.Bucket != "" {
+		fmt.Fprintf(w, "  %s %s\n", a.paint(w, red, "not to be trusted:"), plain(t.Bucket))
 	}
 	if t.Delivery != "" {
 		fmt.Fprintf(w, "  %s %s\n", a.paint(w, red, "not delivered:"), plain(t.Delivery))

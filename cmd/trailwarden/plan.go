@@ -70,6 +70,7 @@ func (a *app) plan(c *cobra.Command, r reach) (baseline.Plan, error) {
 	if err != nil {
 		return baseline.Plan{}, err
 	}
+	f.file = pinned
 	return pinned.Plan(f.pinned(ctx, arns(pinned))), nil
 }
 

@@ -62,8 +62,10 @@ func (l *regionList) Set(text string) error {
 // field is a survey in the making.
 type field struct {
 	client *cloud.Client
-	self   string // ARN of the principal
-	region string // of the AWS environment
+	self   string        // ARN of the principal
+	region string        // of the AWS environment
+	file   baseline.File // what trails are pinned to be; empty where that does not matter
+	note   func(format string, args ...any)
 	log    func(msg string, args ...any)
 }
 
@@ -81,11 +83,25 @@ func (a *app) open(ctx context.Context, cfg config.Config, r reach) (*field, err
 	if aws.Region == "" {
 		return nil, usage("use --region, or set AWS_REGION or `region` in the configuration", "no AWS Region is set")
 	}
-	f := &field{client: &cloud.Client{Config: aws, Version: buildInfo().Version}, region: aws.Region, log: a.logger(cfg).Debug}
+	f := &field{client: &cloud.Client{Config: aws, Version: buildInfo().Version}, region: aws.Region, log: a.logger(cfg).Debug, note: a.note}
 	if f.self, err = f.client.Self(ctx); err != nil {
 		return nil, fail(exitError, hintOf(err), fmt.Errorf("find out the account: %w", err))
 	}
 	return f, nil
+}
+
+// baseline is what a trail is pinned to be.
+func (f *field) baseline(a trail.ARN) (trail.Baseline, bool) { return f.file.Lookup(a) }
+
+// enabled lists the Regions that the account has enabled; where that cannot be asked those that AWS had when this program
+// was made, and says so.
+func (f *field) enabled(ctx context.Context) []string {
+	regions, err := f.client.Regions(ctx)
+	if err == nil {
+		return regions
+	}
+	f.note("which Regions are enabled is not known, so that those of a built-in list are read, and newer ones are not: %s", plain(err.Error()))
+	return everyRegion(trail.PartitionOf(f.region))
 }
 
 // survey reads every trail of the Regions, and the pinned ones wherever they are.
@@ -94,7 +110,7 @@ func (f *field) survey(ctx context.Context, regions []string, pinned []trail.ARN
 	every := slices.Contains(regions, "all")
 	switch {
 	case every:
-		regions = everyRegion(trail.PartitionOf(f.region))
+		regions = f.enabled(ctx)
 	case len(regions) == 0:
 		regions = []string{f.region}
 		for _, a := range pinned {
@@ -153,8 +169,20 @@ func (f *field) read(ctx context.Context, a trail.ARN, prove bool) (trail.State,
 			failures = append(failures, baseline.Failure{Where: a.String(), Error: part.Error(), Hint: hintOf(part), Whole: !state.Exists})
 		}
 	}
-	state.ARN, state.Caller.Account = a, cloud.AccountOf(f.self)
-	if own := state.Caller.Account; err == nil && !state.Exists && a.Account != own {
+	state.ARN, state.Caller = a, trail.Caller{Account: cloud.AccountOf(f.self)}
+	if a.Account != state.Caller.Account {
+		caller, asked := f.client.Caller(ctx)
+		if state.Caller = caller; asked != nil {
+			state.Caller.Unknown = "How this account stands in its organization could not be found out: " + asked.Error() + "."
+		}
+	}
+	if p, ok := f.baseline(a); ok && p.BucketOwner != "" {
+		var asked error
+		if state.PinnedBucket, asked = f.client.BucketOwner(ctx, p.Want.Bucket, p.BucketOwner); asked != nil {
+			f.log("whose the bucket is could not be asked", "bucket", p.Want.Bucket, "error", asked)
+		}
+	}
+	if own := state.Caller.Account; err == nil && !state.Exists && a.Account != own && !(state.Caller.Delegated && state.Caller.Management == a.Account) {
 		return state, []baseline.Failure{{
 			Where: a.String(), Error: "not found, which says nothing: account " + own + " does not see all trails of account " + a.Account,
 			Hint: "use credentials of account " + a.Account + " (--profile)", Whole: true,

@@ -50,6 +50,7 @@ type TrailReport struct {
 	Approved []Approved    `json:"approved"`           // what differs, and people have agreed to
 	Lost     []Loss        `json:"lost"`               // what is no longer recorded, delivered or protected
 	Delivery string        `json:"delivery,omitempty"` // why what is recorded does not arrive; empty when it does
+	Bucket   string        `json:"bucket,omitempty"`   // why the pinned bucket is not to be trusted; empty when nothing speaks against it
 	Unread   []trail.Group `json:"unread"`             // groups that could not be read: nothing is said of them
 }
 
@@ -103,7 +104,8 @@ func (f File) Assess(s Survey) Report {
 		pinned, ok := f.Lookup(state.ARN)
 		if ok {
 			r.Trails = append(r.Trails, assess(pinned, state, s.At))
-		} else if state.Exists {
+		} else if state.Exists && (slices.Contains(s.Accounts, state.ARN.Account) || !state.Organization) {
+			// The organization's trail, seen from a member, is for its owner to pin.
 			r.Unpinned = append(r.Unpinned, Unpinned{state.ARN, state.Logging, state.Bucket, append([]string{}, Doubts(state)...)})
 		}
 	}
@@ -126,13 +128,16 @@ func assess(pinned trail.Baseline, s trail.State, now time.Time) TrailReport {
 		r.Approved = append(r.Approved, Approved{drift(e.Drift), e.Approval.Who, e.Approval.Why, e.Approval.Until.UTC()})
 	}
 	r.Delivery, _ = trail.Delivery(s, now)
+	if s.PinnedBucket == trail.OwnerOther {
+		r.Bucket = "the bucket " + pinned.Want.Bucket + " belongs to another account than " + pinned.BucketOwner + ", which it is pinned to belong to"
+	}
 	return r
 }
 
 // Drifted tells whether anything is not as it is to be: a pinned trail, a trail that nobody pinned, or a requirement.
 func (r Report) Drifted() bool {
 	return len(r.Unpinned)+len(r.Unmet) > 0 || slices.ContainsFunc(r.Trails, func(t TrailReport) bool {
-		return len(t.Drifts) > 0 || t.Delivery != ""
+		return len(t.Drifts) > 0 || t.Delivery != "" || t.Bucket != ""
 	})
 }
 

@@ -49,6 +49,7 @@ type Trail struct {
 	Logging   bool          `json:"logging" yaml:"optional"` // whether the trail records
 
 	Bucket       string `json:"s3_bucket_name" yaml:"optional"`                 // bucket that log files go to
+	BucketOwner  string `json:"s3_bucket_owner,omitempty"`                      // account that the bucket belongs to: no repair points the trail to a bucket of another; empty is not checked
 	Prefix       string `json:"s3_key_prefix" yaml:"optional"`                  // before the names of log files
 	Topic        string `json:"sns_topic_arn" yaml:"optional"`                  // topic that is told of new log files; empty is none
 	Key          string `json:"kms_key_id" yaml:"optional"`                     // full ARN of the key that encrypts log files; empty is none

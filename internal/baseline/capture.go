@@ -60,6 +60,9 @@ func (f File) Capture(states []trail.State, repair []trail.Group, at time.Time, 
 		if i < 0 {
 			i, f.Trails = len(f.Trails), append(f.Trails, pinned)
 		} else {
+			if f.Trails[i].Bucket == pinned.Bucket {
+				pinned.BucketOwner = f.Trails[i].BucketOwner
+			}
 			pinned.Repair, pinned.Ignore, pinned.Approvals = f.Trails[i].Repair, f.Trails[i].Ignore, f.Trails[i].Approvals
 		}
 		if repair != nil {

@@ -21,7 +21,7 @@ type Advice struct {
 const longest = 30 * 24 * time.Hour
 
 // Check looks for what is weak in a file, in its order. An unsafe baseline is kept as faithfully as a safe one, so this
-// is the time to see it. Who owns a bucket or a key cannot be seen here.
+// is the time to see it. Who really owns a bucket is not seen here: Owners says it.
 func (f File) Check(now time.Time) []Advice {
 	c := &checker{remarks: remarks{file: f}, now: now}
 	for i, t := range f.Trails {
@@ -94,6 +94,10 @@ var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 func (c *checker) targets(at string, t Trail) {
 	c.when(t.Bucket != "" && (!bucketForm.MatchString(t.Bucket) || strings.Contains(t.Bucket, "..")), "bucket_name", at+".s3_bucket_name",
 		short(t.Bucket)+" is not a name that S3 allows", "compare it with what the trail has: `trailwarden baseline diff`")
+	for _, other := range c.file.Trails {
+		c.when(other.Bucket == t.Bucket && other.BucketOwner != t.BucketOwner && t.BucketOwner != "" && other.BucketOwner != "", "bucket_owner", at+".s3_bucket_owner",
+			"the bucket "+short(t.Bucket)+" is pinned to belong to another account in "+other.ARN.Name, "find out whose it is: aws s3api head-bucket --bucket NAME --expected-bucket-owner ACCOUNT")
+	}
 	c.when(t.Key != "" && (!strings.HasPrefix(t.Key, "arn:") || !strings.Contains(t.Key, ":key/")), "key_not_arn", at+".kms_key_id",
 		short(t.Key)+" is not the full ARN of a key: an alias can be pointed at another key", "write arn:PARTITION:kms:REGION:ACCOUNT:key/ID")
 	c.when(t.Topic != "" && !strings.HasPrefix(t.Topic, "arn:"), "topic_not_arn", at+".sns_topic_arn",
@@ -119,4 +123,19 @@ func (c *checker) approval(at string, a Approval) {
 	c.when(strings.TrimSpace(a.Who) == "", "approval_nobody", at+".who", "nobody answers for the approval", "name the person")
 	c.when(strings.TrimSpace(a.Why) == "", "approval_no_reason", at+".why", "the approval has no reason", "name the change or the ticket")
 	c.when(len(a.Fields) == 0, "approval_whole_trail", at+".fields", "the approval covers the whole trail, its deletion included", "name the settings that change")
+}
+
+// Owners advises on buckets that do not belong to the accounts that the file says, by what S3 says of each.
+func (f File) Owners(of func(bucket, account string) trail.Ownership) []Advice {
+	c := &checker{remarks: remarks{file: f}}
+	for i, t := range f.Trails {
+		if t.BucketOwner == "" {
+			continue
+		}
+		path, owner := fmt.Sprintf("trails[%d].s3_bucket_owner", i), of(t.Bucket, t.BucketOwner)
+		c.when(owner == trail.OwnerOther, "bucket_owner", path, "the bucket "+short(t.Bucket)+" belongs to another account than "+t.BucketOwner,
+			"find out who registered its name; no repair will point a trail to it")
+		c.when(owner == trail.OwnerMissing, "bucket_missing", path, "there is no bucket "+short(t.Bucket)+": anybody may register its name", "make it again in account "+t.BucketOwner)
+	}
+	return c.advice
 }

@@ -54,7 +54,7 @@ func Of(s trail.State) Trail {
 
 // Baseline is the pinned trail as package trail has it.
 func (t Trail) Baseline() trail.Baseline {
-	b := trail.Baseline{ARN: t.ARN, Want: t.Settings(), Ignore: t.Ignore, Repair: t.Repair}
+	b := trail.Baseline{ARN: t.ARN, Want: t.Settings(), Ignore: t.Ignore, Repair: t.Repair, BucketOwner: t.BucketOwner}
 	for _, a := range t.Approvals {
 		b.Approved = append(b.Approved, trail.Approval{Fields: a.Fields, Want: a.Want, Who: a.Who, Why: a.Why, Until: a.Until})
 	}
@@ -108,6 +108,9 @@ func (t Trail) Accept(s trail.State, fields ...trail.Field) Trail {
 		}
 	}
 	accepted := Of(trail.State{ARN: t.ARN, Settings: want})
+	if accepted.Bucket == t.Bucket {
+		accepted.BucketOwner = t.BucketOwner // of another bucket it says nothing
+	}
 	accepted.Repair, accepted.Ignore, accepted.Approvals = t.Repair, t.Ignore, t.Approvals
 	return accepted
 }

@@ -125,7 +125,7 @@ func plan(b trail.Baseline, s trail.State) TrailPlan {
 // fingerprint is of all that a plan depends on: the settings, what of them was read, and by whom.
 func fingerprint(s trail.State) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s exists=%t deleted=%t caller=%s/%t\n", s.ARN, s.Exists, s.Deleted, s.Caller.Account, s.Caller.Delegated)
+	fmt.Fprintf(&b, "%s exists=%t deleted=%t caller=%s/%t bucket=%s\n", s.ARN, s.Exists, s.Deleted, s.Caller.Account, s.Caller.Delegated, s.PinnedBucket)
 	for _, row := range trail.Table {
 		if slices.Contains(s.Read, row.Group) {
 			fmt.Fprintf(&b, "%s=%q\n", row.Field, row.Print(s.ARN, s.Settings))

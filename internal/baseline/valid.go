@@ -64,6 +64,9 @@ func (v *remarks) trail(at string, t Trail) {
 	if t.Bucket == "" && v.has(at+".s3_bucket_name") && !slices.Contains(t.Ignore, trail.FieldBucket) {
 		v.add(at+".s3_bucket_name", "no trail is without a bucket", "name it, or list s3_bucket_name under ignore")
 	}
+	if t.BucketOwner != "" && !accountForm.MatchString(t.BucketOwner) {
+		v.add(at+".s3_bucket_owner", short(t.BucketOwner)+" is not a 12-digit account id", "write it in quotes, without dashes")
+	}
 	if len(t.Selectors.Basic) > 0 && len(t.Selectors.Advanced) > 0 {
 		v.add(at+".event_selectors", "basic and advanced selectors exclude each other", "keep the kind that the trail has")
 	}

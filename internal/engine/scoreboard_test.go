@@ -46,6 +46,7 @@ type scene struct {
 	selectors              []types.EventSelector
 	advanced               []types.AdvancedEventSelector
 	bucketOfMallory, topic string
+	organization           *sim.Organization
 }
 
 func updateTrail(change func(*cloudtrail.UpdateTrailInput, scene)) func(context.Context, *cloudtrail.Client, scene) error {
@@ -284,9 +285,9 @@ func stageScene(t *testing.T, a account, advanced bool) scene {
 		}
 	}
 	account := a.world.Account(a.id)
-	a.world.Organization(a.id, "444455556666")
 	s := scene{
-		name: aws.String("main"), arn: aws.String(a.trail()), bucketOfMallory: "mallory-drop", topic: a.topic,
+		organization: a.world.Organization(a.id, "444455556666"),
+		name:         aws.String("main"), arn: aws.String(a.trail()), bucketOfMallory: "mallory-drop", topic: a.topic,
 		key: account.Key(region, "99999999-0000-4000-8000-000000000009"), group: account.LogGroup(region, "unwatched"), role: account.LogRole("another"),
 	}
 	buckets := s3.NewFromConfig(a.attacker, func(o *s3.Options) { o.UsePathStyle = true })

@@ -147,6 +147,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	if len(records) == 0 {
 		incidents = w.swept(ctx)
 		w.attribute(ctx, incidents)
+		incidents = append(incidents, w.unseen(err)...)
 	}
 	for i := range incidents {
 		if incidents[i].Outcome != incident.Confirmed {

@@ -78,3 +78,16 @@ func (g *Guard) addressed(inc *incident.Incident, a trail.ARN) {
 		Text: "Tell whoever runs trailwarden in the organization's management account, " + a.Account + ": only there, or by a delegated administrator that pins the trail, it can be repaired.",
 	}}, inc.NextSteps...)
 }
+
+// unseen is the incident of a pinned trail of the organization that this account is no longer shown.
+func (w *work) unseen(err error) []incident.Incident {
+	if err == nil || !w.pinned || w.guard.elsewhere == "" || trail.ClassOf(err) != trail.ClassWrongPlace {
+		return nil
+	}
+	inc := w.begin([]incident.Finding{{
+		Rule: "trail.delete", Title: "Organization trail no longer seen", Severity: incident.Critical, Attack: "T1562.008",
+		Text: "Found by reading the account: the organization's trail is not shown to it any more; it was deleted or made another account's alone, or this account has left the organization",
+	}}, "unseen", time.Time{})
+	inc.Partial = true
+	return []incident.Incident{inc}
+}
