@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 # unused code; timetzdata makes time_zone work in an image without a zone database.
 LAMBDA_TAGS := lambda.norpc,timetzdata
 
-.PHONY: help demo test build lambda bench fuzz lint clean
+.PHONY: help demo test testdeps build lambda bench fuzz lint clean
 .DEFAULT_GOAL := help
 FORCE:
 
@@ -27,6 +27,11 @@ demo: ## show it all on a simulated AWS: no account, no network
 
 test: ## run all tests
 	@go test ./...
+
+testdeps: ## install what some tests want besides Go (Debian, root): a real mail server, a browser
+	@if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+		echo "SKIPPED: this takes apt-get and root; tests that want exim4 or chromium will skip, and say so"; exit 0; fi; \
+	apt-get install -y --no-install-recommends exim4-daemon-light chromium
 
 build: ## build bin/trailwarden for this machine
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden

@@ -9,21 +9,23 @@ package config
 
 // Config is what an operator can set. Empty means what the key's row says.
 type Config struct {
-	Version   int // version of the file's shape
-	SNS       SNS
-	Notify    Notify
-	Compat    string   // "" or "2017"
-	Observe   bool     // no call that changes anything
-	Baseline  string   // file; "" means the one in the working directory, where there is one
-	Accounts  []string // 12-digit ids; empty means the account of the credentials
-	Region    string   // "" means what the AWS credential chain says
-	LogFormat string   // "text" or "json"
-	TimeZone  string   // IANA name
-	Ledger    string   // file or dynamodb://TABLE; "" means what the verb says
-	Retention string   // how long the ledger keeps what is well
-	Watch     Watch
-	Evidence  Evidence
-	Anchor    Anchor
+	Version        int // version of the file's shape
+	SNS            SNS
+	Notify         Notify
+	Compat         string   // "" or "2017"
+	Observe        bool     // no call that changes anything
+	Repair         string   // "all" or "start"
+	Baseline       string   // file; "" means the one in the working directory, where there is one
+	Accounts       []string // 12-digit ids; empty means the account of the credentials
+	Region         string   // "" means what the AWS credential chain says
+	LogFormat      string   // "text" or "json"
+	TimeZone       string   // IANA name
+	RestoreRoleARN string   // "" means that repairs are made with the credentials at hand
+	Ledger         string   // file or dynamodb://TABLE; "" means what the verb says
+	Retention      string   // how long the ledger keeps what is well
+	Watch          Watch
+	Evidence       Evidence
+	Anchor         Anchor
 
 	// Origins says of each key, by its name, where its value came from.
 	Origins map[string]Origin

@@ -35,7 +35,7 @@ type Key struct {
 }
 
 // Keys is the table, in the order of the file.
-var Keys = slices.Concat(mainKeys, watchKeys, notifyKeys)
+var Keys = slices.Concat(mainKeys, repairKeys, watchKeys, notifyKeys)
 
 var mainKeys = []Key{
 	{
@@ -107,7 +107,7 @@ var mainKeys = []Key{
 }
 
 // Unkeyed lists the variables that begin with TRAILWARDEN_ and are not keys.
-var Unkeyed = []string{"TRAILWARDEN_CONFIG"}
+var Unkeyed = []string{"TRAILWARDEN_CONFIG", "TRAILWARDEN_SELF"}
 
 // Kind is the type of a key's value.
 type Kind string

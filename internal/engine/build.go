@@ -55,9 +55,9 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	e := &Engine{
 		Guard: &guard.Guard{
 			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
-			Baseline: o.Baseline, Alarm: o.Alarm,
+			Baseline: o.Baseline, Alarm: o.Alarm, Around: client,
 		},
-		Trails: func(ctx context.Context) ([]trail.ARN, error) { return client.Trails(ctx, cfg.Region) },
+		Trails: (&lister{client: client, own: cfg.Region, pinned: o.Pinned, log: o.Log}).trails,
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
 		History: client, Regions: o.Regions,

@@ -54,6 +54,12 @@ type Guard struct {
 	StartFirst bool
 	// Brake bounds the rate of repairs of one trail; nil for no bound.
 	Brake *Brake
+	// Around is what is asked besides the trail: our standing in the organization, whose a bucket is, Event history. Nil
+	// for nothing.
+	Around Surroundings
+
+	standing  trail.Caller // who we are towards a trail of another account
+	elsewhere string       // why that trail is repaired elsewhere
 }
 
 // watchOnly is why nothing may be changed, empty when it may.
@@ -61,6 +67,8 @@ func (g *Guard) watchOnly() string {
 	switch {
 	case g.Alarm != "":
 		return "not repaired: " + g.Alarm
+	case g.elsewhere != "":
+		return g.elsewhere
 	case g.Observe:
 		return "observe mode: no call that changes anything is made"
 	}
@@ -113,9 +121,11 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		}
 		incidents = append(incidents, inc)
 	}
-	if !slices.Contains(g.Accounts, a.Account) {
+	on, ours := g.towards(ctx, a, len(records) == 0)
+	if !ours {
 		return g.foreign(a, incidents), nil
 	}
+	g = on
 	// Nothing stands between a stopped trail and its repair, not even the question who we are.
 	if !urgent {
 		hints = g.confirmOurs(ctx, incidents, hints, a)
@@ -136,6 +146,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	}
 	if len(records) == 0 {
 		incidents = w.swept(ctx)
+		w.attribute(ctx, incidents)
 	}
 	for i := range incidents {
 		if incidents[i].Outcome != incident.Confirmed {
@@ -145,7 +156,9 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	w.unexplained(incidents)
 	for i := range incidents {
 		incidents[i].NextSteps = incident.Steps(incidents[i])
+		g.addressed(&incidents[i], a)
 	}
+	w.escalate(ctx, err, incidents)
 	return incidents, err
 }
 

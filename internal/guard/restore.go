@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -23,6 +24,7 @@ func (w *work) restore(ctx context.Context) error {
 	if err := w.prove(ctx); err != nil {
 		w.partial, w.why = true, failure("proving that the trail is deleted", err)
 	}
+	w.owner(ctx, wanted)
 	w.plan = trail.Repair(wanted, w.state)
 	w.drifts = w.plan.Drifts
 	w.verdict = wanted.Verdict(w.state, w.plan)
@@ -32,6 +34,12 @@ func (w *work) restore(ctx context.Context) error {
 	for _, action := range w.plan.Actions {
 		if err := w.do(ctx, action, false); err != nil {
 			errs = append(errs, err)
+			if trail.ClassOf(err) == trail.ClassExists && !w.again && w.look(ctx) == nil && w.state.Exists {
+				// It is there: made by a call of ours whose answer was lost, or by somebody else. Held against the
+				// baseline like any other.
+				w.again, w.failed, w.why = true, false, ""
+				return w.restore(ctx)
+			}
 			if action.Op == trail.CreateTrail {
 				break // nothing else can be done to a trail that is not there
 			}
@@ -70,6 +78,14 @@ func (w *work) prove(ctx context.Context) error {
 	explained := false
 	for _, r := range w.records {
 		explained = explained || incident.CallName(r.Name) == "DeleteTrail" && r.Succeeded()
+	}
+	if !explained {
+		bounded, cancel := context.WithTimeout(ctx, aside)
+		for _, r := range w.history(bounded, w.arn.Region, 24*time.Hour, "DeleteTrail") {
+			named, err := trail.Resolve(r.Trail, r.Region, r.Account)
+			explained = explained || err == nil && named == w.arn && r.Succeeded()
+		}
+		cancel()
 	}
 	deleted, err := w.guard.Cloud.Deleted(ctx, w.arn, explained)
 	w.state.Deleted = deleted

@@ -29,7 +29,7 @@ func (w *work) swept(ctx context.Context) []incident.Incident {
 	if problem, ok := trail.Delivery(w.state, w.seen); !ok && w.state.Logging {
 		out = append(out, w.undelivered(problem))
 	}
-	if w.guard.Baseline != nil && !w.pinned {
+	if w.guard.Baseline != nil && !w.pinned && w.guard.elsewhere == "" {
 		out = append(out, w.unpinned())
 	}
 	return out

@@ -35,6 +35,7 @@ type work struct {
 	verified time.Time // when the trail was read back as wanted after our calls
 	why      string    // why the repair was not made, or did not work
 	failed   bool      // a repair was tried, or wanted, and did not come to its end
+	again    bool      // the trail turned out to be there, and is repaired instead of created
 	partial  bool      // something could not be read
 	warning  string    // what is wrong with trailwarden itself
 }
@@ -87,7 +88,7 @@ func (w *work) look(ctx context.Context) error {
 		// What could be read is compared; what could not is said.
 		w.partial, w.why = true, failure("reading the trail", err)
 	}
-	s.Caller.Account = w.arn.Account // only trails of the credentials' own account are guarded
+	s.Caller = w.guard.caller(w.arn)
 	w.state, w.read = s, true
 	return nil
 }

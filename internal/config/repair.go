@@ -1,0 +1,20 @@
+package config
+
+var repairKeys = []Key{
+	{
+		Name: "repair", Default: "all",
+		Doc:    "What is repaired: all that the baseline opens for repair, or only stopped trails, while the rest is told.",
+		Values: []string{"all", "start"}, Want: "a scope of repairs",
+		Hint: `use "all" or "start"`,
+		at:   func(c *Config) any { return &c.Repair },
+	},
+	{
+		Name:    "restore_role_arn",
+		Doc:     "Role that every repair but StartLogging is made with, narrowed to the one trail; none means the role or user that trailwarden runs as.",
+		Example: "arn:aws:iam::111122223333:role/trailwarden-restore",
+		Form:    `^(arn:aws(-[a-z0-9]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512})?$`,
+		Want:    "the ARN of an IAM role",
+		Hint:    "`aws iam get-role --role-name NAME` prints it: arn:aws:iam::ACCOUNT:role/NAME",
+		at:      func(c *Config) any { return &c.RestoreRoleARN },
+	},
+}
