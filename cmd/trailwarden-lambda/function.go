@@ -71,6 +71,15 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		client.Restore = cfg.RestoreRoleARN
 	}
 	e.Warm(ctx, aws.Region)
+	if e.Keeper != nil {
+		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
+		// repair does not wait for it.
+		go func() {
+			if err := e.Flush(context.WithoutCancel(ctx)); err != nil {
+				log.Error("what was left to be sent is not known", "error", err.Error())
+			}
+		}()
+	}
 	f := &function{engine: e, heartbeat: duration(cfg.Watch.Heartbeat)}
 	if expected := os.Getenv(selfwatch.Variable); expected != "" {
 		expect, err := selfwatch.Parse(expected)
