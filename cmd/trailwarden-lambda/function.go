@@ -24,10 +24,9 @@ import (
 
 // function is one Lambda instance: what lasts over its invocations.
 type function struct {
-	engine          *engine.Engine
-	log             *slog.Logger
-	self            *selfwatch.Watch // nil where nothing says how the deployment should be
-	heartbeat, keep time.Duration
+	engine    *engine.Engine
+	self      *selfwatch.Watch // nil where nothing says how the deployment should be
+	heartbeat time.Duration
 }
 
 // build makes everything before the first event, where Lambda gives a full processor: configuration, certificate
@@ -67,8 +66,21 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		log.Error("nobody will be told", "error", err.Error())
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
+	e.Guard.OnlyStart = cfg.Repair == "start"
+	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
+		client.Restore = cfg.RestoreRoleARN
+	}
 	e.Warm(ctx, aws.Region)
-	f := &function{engine: e, log: log, heartbeat: duration(cfg.Watch.Heartbeat), keep: duration(cfg.Retention)}
+	if e.Keeper != nil {
+		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
+		// repair does not wait for it.
+		go func() {
+			if err := e.Flush(context.WithoutCancel(ctx)); err != nil {
+				log.Error("what was left to be sent is not known", "error", err.Error())
+			}
+		}()
+	}
+	f := &function{engine: e, heartbeat: duration(cfg.Watch.Heartbeat)}
 	if expected := os.Getenv(selfwatch.Variable); expected != "" {
 		expect, err := selfwatch.Parse(expected)
 		if err != nil {
@@ -151,7 +163,8 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 // sweep looks at every trail, and afterwards at what else is due. What was not done before the deadline is done by the next sweep.
 func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	report := f.engine.Sweep(ctx)
-	errs := []error{report.Err(), f.engine.Tend(ctx, f.heartbeat, f.keep)}
+	// The function's role may remove nothing from the ledger: `trailwarden incidents prune` does, with a person's.
+	errs := []error{report.Err(), f.engine.Tend(ctx, f.heartbeat, 0)}
 	if f.self != nil && f.engine.Keeper != nil {
 		errs = append(errs, f.look(ctx))
 	}

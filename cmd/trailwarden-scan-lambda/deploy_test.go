@@ -264,7 +264,7 @@ func TestMachineRuns(t *testing.T) {
 			return ""
 		}
 		url := next("ready")
-		d = deployAt(t, url, 3*time.Second, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"}, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"})
+		d = deployAt(t, url, 20*time.Second, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"}, sim.Credentials{AccessKeyID: "x", SecretAccessKey: "x"})
 		d.put(t, "logs", "AWSLogs/a.json", record("stop", "StopLogging", "2026-01-02T12:00:00Z"))
 		d.put(t, "logs", "AWSLogs/b.json", record("start", "StartLogging", "2026-01-02T12:10:00Z"))
 		d.put(t, "logs", "AWSLogs/c.json", `{"Records":[{"eventVersion"`)

@@ -151,7 +151,7 @@ func TestBuiltFunction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT PROVEN with -short: the built scanner under the Runtime API")
 	}
-	d := deploy(t, 3*time.Second)
+	d := deploy(t, 5*time.Second)
 	d.put(t, "logs", "AWSLogs/a.json", record("stop", "StopLogging", "2026-01-02T12:00:00Z"))
 	d.put(t, "logs", "AWSLogs/b.slow.json", record("start", "StartLogging", "2026-01-02T12:10:00Z"))
 	// Large enough to be read in pieces, and as large as the simulated S3 takes it.

@@ -37,7 +37,7 @@ notification proves that nothing before it was altered: give it with --head.`,
   trailwarden incidents verify --head arn:aws:cloudtrail:eu-west-1:111122223333:trail/main,17,9f86d0…`,
 	}
 	group(c)
-	c.AddCommand(incidentsList(a), incidentsShow(a), incidentsAck(a), incidentsExport(a), incidentsVerify(a))
+	c.AddCommand(incidentsList(a), incidentsShow(a), incidentsAck(a), incidentsExport(a), incidentsVerify(a), incidentsPrune(a))
 	keyFlags(c, "ledger")
 	return c
 }
@@ -308,6 +308,43 @@ link that does not hold. Exit code 3 when one does not.`,
 		},
 	}
 	c.Flags().StringArrayVar(&heads, "head", nil, "A `head` that was kept elsewhere, such as in a notification: CHAIN,SEQ,HASH")
+	awsFlags(c, &where)
+	return c
+}
+
+func incidentsPrune(a *app) *cobra.Command {
+	var where cloud.Options
+	var before string
+	c := &cobra.Command{
+		Use:   "prune --before TIME",
+		Short: "Remove what is older than a time and well; each chain says what was removed",
+		Long: `Removes incidents that are well and older than a time, with their entries and evidence. What is open, not confirmed, or waits to be
+told stays, however old it is. The daemon does this by itself (` + "`retention`" + `); the Lambda function's role may remove nothing, so that
+of a DynamoDB table a person does it.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			at, err := momentOrAge(before, time.Now())
+			if err != nil {
+				return err
+			}
+			if at.IsZero() {
+				return usage("write --before 400d", "it is not said how old")
+			}
+			if err := a.confirm(fmt.Sprintf("Remove what is older than %s from the ledger?", at.UTC().Format(time.RFC3339))); err != nil {
+				return err
+			}
+			return a.withStore(c, where, toWrite, func(_ config.Config, store ledger.Store) error {
+				n, err := store.Prune(c.Context(), at, time.Now())
+				if err != nil {
+					return fail(exitError, hintOf(err), err)
+				}
+				return a.write(c, result{JSON: map[string]any{"schema_version": 1, "partial": false, "removed": n}, Table: func(w io.Writer) {
+					fmt.Fprintf(w, "%d entries were removed\n", n)
+				}})
+			})
+		},
+	}
+	c.Flags().StringVar(&before, "before", "", "What is older than this `time`: 2026-01-02 or 400d")
 	awsFlags(c, &where)
 	return c
 }

@@ -533,6 +533,15 @@ func TestVerifyOtherBucket(t *testing.T) {
 	if got, err := v.Run(t.Context()); err != nil || !got.Sound() || got.Counts[DigestFile][Valid] != 3 {
 		t.Errorf("%v: %+v", err, got)
 	}
+	// However many forged digest files name other buckets, the chain is followed into the right one.
+	for i := range mostPlaces {
+		end := noon.Add(time.Duration(200+i) * time.Minute)
+		signer{newSigner().key, "forged"}.sealIn(bucketName, store, end.Add(-time.Hour), end, "", nil, &sealed{bucket: fmt.Sprint("mallory-", i), key: "AWSLogs/x"})
+	}
+	got, err = verify(store).Run(t.Context())
+	if err != nil || got.Counts[LogFile][Valid] != 12 || got.Counts[DigestFile][Valid] != 6 || got.Counts[DigestFile][Invalid] != mostPlaces {
+		t.Errorf("%v: %+v", err, got.Counts)
+	}
 	if got, err := verify(closedStore{store, bucketName}).Run(t.Context()); err == nil {
 		t.Errorf("the trail's bucket cannot be listed, and all is well: %+v", got)
 	}
@@ -540,7 +549,13 @@ func TestVerifyOtherBucket(t *testing.T) {
 
 // TestVerifyFarFuture: a name that somebody made up costs no more than its place in the bucket.
 func TestVerifyFarFuture(t *testing.T) {
-	store, _ := chained(0)
+	store, chain := chained(0)
+	rewrite(store, chain[4].key, `"digestStartTime":"`+noon.Add(4*time.Hour).Format(time.RFC3339), `"digestStartTime":"2200-01-02T00:00:00Z`)
+	delete(store, chain[3].key)
+	if got, err := verify(store).Run(t.Context()); err != nil || got.Counts[DigestFile][Missing] != mostMissing {
+		t.Errorf("%v: %v", err, got.Counts)
+	}
+	store, _ = chained(0)
 	store[logName("eu-central-1", time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))] = stored{zip(logText()), nil}
 	got, err := verify(store).Run(t.Context())
 	if err != nil || got.Counts[DigestFile][Missing] != mostMissing {

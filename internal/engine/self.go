@@ -64,7 +64,7 @@ func (e *Engine) Prune(ctx context.Context, keep time.Duration) error {
 }
 
 // Anchor writes the heads of the chains that have grown into the ledger's own chain, so that whoever holds one head of that can
-// prove what all the others were. It returns them; none when no chain has grown.
+// prove what all the others were. It returns the heads of all chains; none when no chain has grown.
 func (e *Engine) Anchor(ctx context.Context) ([]ledger.Head, error) {
 	heads, err := e.Keeper.Store.Heads(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (e *Engine) Anchor(ctx context.Context) ([]ledger.Head, error) {
 	}
 	e.anchors.mu.Lock()
 	defer e.anchors.mu.Unlock()
-	grown := slices.DeleteFunc(heads, func(h ledger.Head) bool {
+	grown := slices.DeleteFunc(slices.Clone(heads), func(h ledger.Head) bool {
 		return h.Chain == ledger.System || e.anchors.last[h.Chain] == h.Seq
 	})
 	if len(grown) == 0 {
@@ -90,7 +90,8 @@ func (e *Engine) Anchor(ctx context.Context) ([]ledger.Head, error) {
 	for _, h := range grown {
 		e.anchors.last[h.Chain] = h.Seq
 	}
-	return append(grown, head), nil
+	heads = slices.DeleteFunc(heads, func(h ledger.Head) bool { return h.Chain == ledger.System })
+	return append(heads, head), nil
 }
 
 // anchors are the sequence numbers that were anchored last, by chain.

@@ -138,7 +138,9 @@ const introduction = 3 * time.Second
 // journal that knows every call, which repair it was stands in the call's user agent. With one, a call of our role that it does
 // not know is somebody else's, who has our credentials; and whatever the journal, our role makes no other calls than repairs.
 func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, hints []event.Record, a trail.ARN) []event.Record {
-	if !slices.ContainsFunc(hints, func(r event.Record) bool { return r.Succeeded() && r.Actor.ARN != "" }) {
+	whole := g.journal().Whole()
+	suspect := func(r event.Record) bool { return repairs(r) || whole && r.Succeeded() }
+	if !slices.ContainsFunc(hints, suspect) {
 		return hints
 	}
 	bounded, cancel := context.WithTimeout(ctx, introduction)
@@ -149,7 +151,7 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 	}
 	var others []event.Record
 	for _, r := range hints {
-		if !r.Succeeded() || !sameRole(self, r.Actor) {
+		if !suspect(r) || !sameRole(self, r.Actor) {
 			others = append(others, r)
 			continue
 		}
@@ -161,12 +163,12 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 		switch {
 		case repairs(r) && ours:
 			confirm(&incidents[i], id)
-		case repairs(r) && (err != nil || !g.journal().Whole()):
+		case repairs(r) && (err != nil || !whole):
 			confirm(&incidents[i], incidentIn(r.Actor.UserAgent))
 		default:
 			others = append(others, r)
 			// A user's credentials may be in the hands of a person too; a role of trailwarden's own may not.
-			if g.journal().Whole() && strings.Contains(self, ":assumed-role/") {
+			if whole && strings.Contains(self, ":assumed-role/") {
 				stolen(&incidents[i])
 			}
 		}

@@ -330,6 +330,10 @@ func TestTooLong(t *testing.T) {
 	if err := validate(doc); err != nil {
 		t.Error(err)
 	}
+	small := details(notify.Section{Blocks: []notify.Block{{Kind: notify.Field, Label: "Rule", Text: strings.Repeat("😀", 2000)}}})
+	if doc, err := json.Marshal(message{Text: "x", Blocks: []block{small}}); err != nil || validate(doc) != nil {
+		t.Errorf("small print: %v, %v", err, validate(doc))
+	}
 	if !strings.Contains(string(doc), "inc-a7b0e2939c4d5f60") || !strings.Contains(string(doc), "too long") {
 		t.Errorf("%d characters, without id or note", length(m.Blocks))
 	}
