@@ -13,7 +13,6 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
-	"github.com/trailwarden/trailwarden/internal/notify/sns"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -21,14 +20,15 @@ import (
 type Options struct {
 	Accounts   []string // guarded; none yet means that Learn is to be called
 	Observe    bool
-	TopicARN   string // "" means that only the log is told
-	Compat2017 bool
-	Location   *time.Location // for local times in messages; nil for none
+	Compat2017 bool // each record is an incident of its own, as the 2017 AWS sample told of them
 	Version    string
 	Now        func() time.Time // nil for time.Now
 	Log        *slog.Logger
 	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is read by machines.
 	LogIncidents bool
+
+	// Channels opens the channels that are told, when everything else is there; nil for the log alone. With an error there may be channels all the same.
+	Channels func(*Engine) ([]notify.Channel, error)
 
 	// Baseline finds what a trail is pinned to be; nil where no baseline is configured.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
@@ -46,7 +46,7 @@ type Options struct {
 	Alarm string
 }
 
-// New builds the engine on AWS clients. With an error the engine repairs all the same, and its channel is missing.
+// New builds the engine on AWS clients. With an error the engine repairs all the same, and a channel is missing.
 func New(cfg aws.Config, o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -65,16 +65,12 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	if o.Ledger != nil {
 		e.keep(o)
 	}
-	if o.TopicARN == "" {
+	if o.Channels == nil {
 		return e, nil
 	}
-	topic, err := sns.Open(cfg, o.TopicARN)
-	if err != nil {
-		return e, err
-	}
-	topic.Compat2017, topic.Location = o.Compat2017, o.Location
-	e.Channels = []notify.Channel{{Name: "sns", Notifier: topic}}
-	return e, nil
+	var err error
+	e.Channels, err = o.Channels(e)
+	return e, err
 }
 
 // keep gives the engine its ledger.
@@ -98,16 +94,25 @@ func (e *Engine) Learn(ctx context.Context) error {
 	if len(e.Guard.Accounts) > 0 {
 		return nil
 	}
-	self, err := e.Guard.Cloud.Self(ctx)
+	account, err := e.Account(ctx)
 	if err != nil {
 		return fmt.Errorf("find out the account: %w", err)
 	}
-	account := cloud.AccountOf(self)
-	if account == "" {
-		return fmt.Errorf("find out the account: %q names none", self)
-	}
 	e.Guard.Accounts = []string{account}
 	return nil
+}
+
+// Account is the account that the credentials belong to.
+func (e *Engine) Account(ctx context.Context) (string, error) {
+	self, err := e.Guard.Cloud.Self(ctx)
+	if err != nil {
+		return "", err
+	}
+	account := cloud.AccountOf(self)
+	if account == "" {
+		return "", fmt.Errorf("%q names none", self)
+	}
+	return account, nil
 }
 
 // Warm opens the connection to CloudTrail before it is needed.
