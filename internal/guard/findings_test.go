@@ -66,3 +66,19 @@ func TestVersionedStopIsAStop(t *testing.T) {
 		}
 	})
 }
+
+// TestSweptStopID: the incident of a stop that a sweep found has the id that its trail and StopLoggingTime make, whoever finds
+// it, and however often.
+func TestSweptStopID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.FixedZone("", 3600))
+		want := incident.ID(home.String(), "2026-11-23T11:00:00.5Z")
+		for range 2 {
+			time.Sleep(time.Minute)
+			got, err := newGuard(stoppedAt(at)).Reconcile(t.Context(), home, nil)
+			if err != nil || len(got) == 0 || got[0].ID != want {
+				t.Errorf("got %+v, %v; want the id %s", got, err, want)
+			}
+		}
+	})
+}
