@@ -43,6 +43,8 @@ type Engine struct {
 	// of each is there for whoever wants details.
 	LogIncidents bool
 
+	// Canary proves that events arrive; none with a zero trail.
+	Canary Canary
 	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work that of the hints.
 	Workers int
 	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
@@ -295,6 +297,7 @@ func (r *run) work(ctx context.Context, arn trail.ARN, records []event.Record) e
 		}
 		return errors.Join(errs...)
 	}
+	incidents = r.home(ctx, arn, incidents)
 	kept := r.incidents(ctx, arn, records, incidents)
 	if err != nil {
 		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})
