@@ -166,6 +166,7 @@ func TestFailures(t *testing.T) {
 
 		"finding refused":    {answer{finding: true, code: "InvalidInput", message: "Finding does not adhere to ASFF: data.Title"}, true, "data.Title"},
 		"finding in trouble": {answer{finding: true, code: "InternalFailure", message: "sorry"}, false, "sorry"},
+		"counted by nobody":  {answer{status: 200, raw: `{"FailedCount":0,"SuccessCount":1,"FailedFindings":[{"Id":"x","ErrorCode":"InvalidInput","ErrorMessage":"data.Id"}]}`}, true, "data.Id"},
 		"no reason":          {answer{status: 200, raw: `{"FailedCount":1,"SuccessCount":0}`}, false, "does not say why"},
 		"garbage":            {answer{status: 503, raw: "\x00\x1b[2J <html>"}, false, "503"},
 		"unknown code":       {answer{status: 418, code: "SomethingNew", message: "new\u009b31m\u202e"}, false, "SomethingNew"},
