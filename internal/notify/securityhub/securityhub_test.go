@@ -258,3 +258,25 @@ func compare(t *testing.T, name string, got []byte) {
 		t.Errorf("%s differs (-file +now); run go test -update and read it:\n%s", path, diff)
 	}
 }
+
+// FuzzFinding: whatever a record holds, the finding is one that Security Hub takes, and gives no secret away.
+func FuzzFinding(f *testing.F) {
+	for _, text := range notifytest.Hostile {
+		f.Add(text[:min(len(text), 2000)], byte(len(text)))
+	}
+	f.Fuzz(func(t *testing.T, text string, outcome byte) {
+		canary := notifytest.CanaryKey + " " + notifytest.CanaryToken + " "
+		c, h := open(t)
+		for _, inc := range []incident.Incident{
+			notifytest.Filled(canary + text), notifytest.Believable(text+" "+canary, incident.Outcomes[int(outcome)%len(incident.Outcomes)]),
+		} {
+			inc.Stage = incident.StageOpened
+			if err := c.Notify(t.Context(), inc); err != nil {
+				t.Fatal(err)
+			}
+			if err := notifytest.JSON(h.last); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
