@@ -38,6 +38,8 @@ type Options struct {
 	Ledger ledger.Store
 	// Route says which channels are told of an incident; nil for all.
 	Route func(incident.Incident) []string
+	// Canary proves that events arrive; it needs a ledger.
+	Canary Canary
 	// Regions are read for evidence besides the trail's own.
 	Regions []string
 	// StartFirst writes the intent of a StartLogging while the call is made, not before: where the ledger is a network call away.
@@ -89,7 +91,8 @@ func (e *Engine) keep(o Options) {
 		}
 	}
 	e.Guard.Journal = &Journal{Store: o.Ledger, Now: o.Now}
-	e.Guard.StartFirst = o.StartFirst
+	e.Guard.StartFirst, e.Guard.OwnTag = o.StartFirst, CanaryTag
+	e.Canary = o.Canary
 	e.Guard.Brake = &guard.Brake{Burst: 10, Every: time.Second}
 }
 

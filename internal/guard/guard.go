@@ -48,6 +48,8 @@ type Guard struct {
 	Alarm string
 	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// OwnTag is a tag that trailwarden itself sets; it is no part of a trail's state.
+	OwnTag string
 	// Journal remembers the calls that were made; nil for nothing.
 	Journal Journal
 	// StartFirst makes a StartLogging while its intent is being written, not afterwards: it can only restore.

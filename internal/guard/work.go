@@ -89,6 +89,7 @@ func (w *work) look(ctx context.Context) error {
 		w.partial, w.why = true, failure("reading the trail", err)
 	}
 	s.Caller = w.guard.caller(w.arn)
+	delete(s.Tags, w.guard.OwnTag)
 	w.state, w.read = s, true
 	return nil
 }
