@@ -18,7 +18,7 @@ import (
 type Members struct {
 	Home    *Client
 	Account string // the account that Home's credentials belong to
-	Member  string // name of the role in the other accounts
+	Role    string // name of the role in the other accounts
 
 	mu      sync.Mutex
 	members map[string]*Client // by account
@@ -43,14 +43,14 @@ func (o *Members) of(ctx context.Context, a trail.ARN) (*Client, error) {
 		if failed, ok := errors.AsType[*trail.CallError](err); ok {
 			return nil, failed
 		}
-		return nil, o.Home.classify(ctx, assumeRole, roleIn(a, o.Member), err, 1)
+		return nil, o.Home.classify(ctx, assumeRole, roleIn(a, o.Role), err, 1)
 	}
 	return c, nil
 }
 
 // member is the client of another account. Its restore role has the name that Home's has.
 func (o *Members) member(a trail.ARN) *Client {
-	role := roleIn(a, o.Member)
+	role := roleIn(a, o.Role)
 	cfg := o.Home.Config.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		api := sts.NewFromConfig(o.Home.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })

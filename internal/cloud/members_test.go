@@ -20,7 +20,7 @@ const memberAccount = "444455556666"
 
 // TestOrganization: a member's trail is read, started and put back with the member's own roles, without an event; a member that does
 // not trust us is named, and costs no other account anything.
-func TestOrganization(t *testing.T) {
+func TestMembers(t *testing.T) {
 	world, home0 := onWorld(t)
 	permit(t, world,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:Get*","cloudtrail:ListTags"],"Resource":"arn:aws:cloudtrail:*:111122223333:trail/*"},
@@ -51,7 +51,7 @@ func TestOrganization(t *testing.T) {
 	must(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("their-logs"), Policy: aws.String(sim.CloudTrailBucketPolicy("their-logs", theirs.String()))}))
 	must(cloudtrail.NewFromConfig(admin).CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("their-logs")}))
 
-	o := &Members{Home: home0, Account: home.Account, Member: "member"}
+	o := &Members{Home: home0, Account: home.Account, Role: "member"}
 	state, err := o.Read(t.Context(), theirs)
 	if err != nil || !state.Exists || state.Logging || state.Settings.Bucket != "their-logs" {
 		t.Fatalf("the member's trail is read as %+v (%v)", state, err)
