@@ -66,11 +66,14 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		log.Error("nobody will be told", "error", err.Error())
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
+	e.Warm(ctx, aws.Region)
 	e.Guard.OnlyStart = cfg.Repair == "start"
 	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
 		client.Restore = cfg.RestoreRoleARN
+		if cfg.MemberRole != "" && len(cfg.Accounts) > 0 {
+			e.Guard.Cloud = &cloud.Members{Home: client, Account: cfg.Accounts[0], Role: cfg.MemberRole}
+		}
 	}
-	e.Warm(ctx, aws.Region)
 	if e.Keeper != nil {
 		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
 		// repair does not wait for it.

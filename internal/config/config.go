@@ -21,6 +21,7 @@ type Config struct {
 	LogFormat      string   // "text" or "json"
 	TimeZone       string   // IANA name
 	RestoreRoleARN string   // "" means that repairs are made with the credentials at hand
+	MemberRole     string   // "" means that trails of other accounts are not reached
 	Ledger         string   // file or dynamodb://TABLE; "" means what the verb says
 	Retention      string   // how long the ledger keeps what is well
 	Watch          Watch

@@ -17,4 +17,13 @@ var repairKeys = []Key{
 		Hint:    "`aws iam get-role --role-name NAME` prints it: arn:aws:iam::ACCOUNT:role/NAME",
 		at:      func(c *Config) any { return &c.RestoreRoleARN },
 	},
+	{
+		Name:    "member_role",
+		Doc:     "Name of the role with which trails of other accounts are read and repaired; the first of the accounts is then the one that trailwarden runs in.",
+		Example: "trailwarden-member",
+		Form:    `^[A-Za-z0-9_+=,.@/-]{0,512}$`,
+		Want:    "the name of an IAM role",
+		Hint:    "it is the role of deploy/cloudformation/member-role.yaml: trailwarden-member",
+		at:      func(c *Config) any { return &c.MemberRole },
+	},
 }
