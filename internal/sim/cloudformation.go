@@ -158,6 +158,8 @@ func (s *stacks) createChangeSet(c *call, form url.Values) (any, error) {
 	switch {
 	case len(template) > 51200:
 		return nil, invalidStack("1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200")
+	case x != nil && slices.ContainsFunc(x.changeSets, func(other *changeSet) bool { return other.name == form.Get("ChangeSetName") }):
+		return nil, fail("AlreadyExistsException", "ChangeSet %s cannot be created due to a mismatch with existing attribute Name", form.Get("ChangeSetName"))
 	case update && x == nil:
 		return nil, invalidStack("Stack [%s] does not exist", name)
 	case !update && x != nil && x.status != "REVIEW_IN_PROGRESS":

@@ -47,6 +47,9 @@ func (c stackClient) change(ctx context.Context, kind types.ChangeSetType, retai
 		return code(err)
 	}
 	if set.ExecutionStatus != types.ExecutionStatusAvailable {
+		if _, err := c.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{StackName: in.StackName, ChangeSetName: in.ChangeSetName}); err != nil {
+			return code(err)
+		}
 		return string(set.Status)
 	}
 	if _, err := c.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{StackName: in.StackName, ChangeSetName: in.ChangeSetName, RetainExceptOnCreate: &retainExcept}); err != nil {
