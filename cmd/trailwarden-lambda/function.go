@@ -58,6 +58,8 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if cfg.Baseline != "" {
 		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
+	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
+	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
@@ -67,13 +69,6 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
 	e.Warm(ctx, aws.Region)
-	e.Guard.OnlyStart = cfg.Repair == "start"
-	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
-		client.Restore = cfg.RestoreRoleARN
-		if cfg.MemberRole != "" && len(cfg.Accounts) > 0 {
-			e.Guard.Cloud = &cloud.Members{Home: client, Account: cfg.Accounts[0], Role: cfg.MemberRole}
-		}
-	}
 	if e.Keeper != nil {
 		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
 		// repair does not wait for it.
