@@ -66,6 +66,8 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if cfg.Baseline != "" {
 		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
+	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
+	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
@@ -74,10 +76,6 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		log.Error("somebody will not be told", "error", err.Error())
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
-	e.Guard.OnlyStart = cfg.Repair == "start"
-	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
-		client.Restore = cfg.RestoreRoleARN
-	}
 	e.Warm(ctx, aws.Region)
 	if e.Keeper != nil {
 		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose

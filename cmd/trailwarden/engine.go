@@ -43,6 +43,8 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 			o.Baseline, o.Pinned = f.Lookup, arns(f)
 		}
 	}
+	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
+	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	for _, change := range with {
 		change(&o)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/s3store"
 	"github.com/trailwarden/trailwarden/internal/source"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 const (
@@ -116,7 +117,12 @@ func (a *app) watch(c *cobra.Command, where cloud.Options) error {
 
 // withLedger gives the engine its ledger.
 func withLedger(cfg config.Config, store ledger.Store) func(*engine.Options) {
-	return func(o *engine.Options) { o.Ledger, o.Regions = store, cfg.Evidence.Regions }
+	return func(o *engine.Options) {
+		o.Ledger, o.Regions = store, cfg.Evidence.Regions
+		if a, err := trail.ParseARN(cfg.Watch.Canary); err == nil {
+			o.Canary = engine.Canary{Trail: a, Every: duration(cfg.Watch.Every), Within: duration(cfg.Watch.Within)}
+		}
+	}
 }
 
 // reload is an engine by the configuration as it is now. The queue, the ledger and the times stay as they were.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -22,6 +23,8 @@ type Client struct {
 	// Restore is the ARN of a role that every action but StartLogging is made with, each time with a session policy for
 	// the one trail; empty makes them with the client's own credentials.
 	Restore string
+	// Jitter draws a time below a bound, by which pauses differ; nil for a random one. Simulations set it, so that a seed replays a run.
+	Jitter func(time.Duration) time.Duration
 
 	mu        sync.Mutex
 	trails    map[string]*cloudtrail.Client // by Region

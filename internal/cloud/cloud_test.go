@@ -103,9 +103,9 @@ func TestErrorsOfTheModel(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheSDK fails the build when a newer SDK declares an error, for an operation on trails, that the table
+// TestE14ErrorsOfTheSDK fails the build when a newer SDK declares an error, for an operation on trails, that the table
 // does not know. (FAULTS.md E14)
-func TestErrorsOfTheSDK(t *testing.T) {
+func TestE14ErrorsOfTheSDK(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/cloudtrail").Output()
 	if err != nil {
 		t.Fatal(err)

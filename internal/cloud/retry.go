@@ -34,7 +34,11 @@ func (c *Client) retry(ctx context.Context, op, target string, call func(context
 			pause = max(pause, conflict)
 		}
 		// Full jitter: many that were throttled at once do not come back at once.
-		wait := time.NewTimer(pause/2 + rand.N(pause/2))
+		jitter := rand.N[time.Duration]
+		if c.Jitter != nil {
+			jitter = c.Jitter
+		}
+		wait := time.NewTimer(pause/2 + jitter(pause/2))
 		select {
 		case <-ctx.Done():
 			wait.Stop()

@@ -132,12 +132,12 @@ func TestTopicARN(t *testing.T) {
 // A secret that stands in the environment is used, and shown nowhere: not by config show, not in a file that config
 // init writes, not in a problem.
 func TestSecrets(t *testing.T) {
-	const canary = "xoxb-canary-1234"
-	c, err := Load(Env([]string{"TRAILWARDEN_NOTIFY_SLACK_BOT_TOKEN=" + canary, "TRAILWARDEN_NOTIFY_SLACK_WEBHOOK_URL=file:/run/secrets/slack"}))
+	const token = "xoxb-hushhush-1234"
+	c, err := Load(Env([]string{"TRAILWARDEN_NOTIFY_SLACK_BOT_TOKEN=" + token, "TRAILWARDEN_NOTIFY_SLACK_WEBHOOK_URL=file:/run/secrets/slack"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if here, ok := c.Notify.Slack.BotToken.Here(); !ok || here.Reveal() != canary {
+	if here, ok := c.Notify.Slack.BotToken.Here(); !ok || here.Reveal() != token {
 		t.Error("the token is lost")
 	}
 	for key, want := range map[string]string{"notify.slack.bot_token": "[redacted]", "notify.slack.webhook_url": "file:/run/secrets/slack", "notify.webhook.url": ""} {
@@ -146,17 +146,17 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	for key, bad := range map[string]string{
-		"notify.slack.bot_token": "xoxp-canary", "notify.slack.webhook_url": "hooks.slack.com/canary", "notify.pagerduty.routing_key": "canary",
-		"notify.webhook.url": "https://user:canary@example.org/", "notify.webhook.secret": "whsec_good canary", "notify.teams.webhook_url": "https://exa mple/%zzcanary",
-		"notify.alertmanager.password": " canary",
+		"notify.slack.bot_token": "xoxp-hushhush", "notify.slack.webhook_url": "hooks.slack.com/hushhush", "notify.pagerduty.routing_key": "hushhush",
+		"notify.webhook.url": "https://user:hushhush@example.org/", "notify.webhook.secret": "whsec_good hushhush", "notify.teams.webhook_url": "https://exa mple/%zzhushhush",
+		"notify.alertmanager.password": " hushhush",
 	} {
 		_, err := Load(Env([]string{keyOf(t, key).Env()[0] + "=" + bad}))
-		if err == nil || strings.Contains(err.Error(), "canary") {
+		if err == nil || strings.Contains(err.Error(), "hushhush") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
 	for _, text := range []string{string(YAML(c)), fmt.Sprintf("%v %+v %#v", c, c, c)} {
-		if strings.Contains(text, "canary") {
+		if strings.Contains(text, "hushhush") {
 			t.Errorf("shown:\n%s", text)
 		}
 	}

@@ -9,6 +9,12 @@ var repairKeys = []Key{
 		at:   func(c *Config) any { return &c.Repair },
 	},
 	{
+		Name: "repair_budget", Default: "300", Example: "50",
+		Doc:  "How many calls that change something are made in an hour, over all trails, besides StartLogging; 0 means any number.",
+		Want: "a number of calls", Hint: "putting back one deleted trail takes about eight",
+		at: func(c *Config) any { return &c.RepairBudget },
+	},
+	{
 		Name:    "restore_role_arn",
 		Doc:     "Role that every repair but StartLogging is made with, narrowed to the one trail; none means the role or user that trailwarden runs as.",
 		Example: "arn:aws:iam::111122223333:role/trailwarden-restore",
@@ -16,5 +22,14 @@ var repairKeys = []Key{
 		Want:    "the ARN of an IAM role",
 		Hint:    "`aws iam get-role --role-name NAME` prints it: arn:aws:iam::ACCOUNT:role/NAME",
 		at:      func(c *Config) any { return &c.RestoreRoleARN },
+	},
+	{
+		Name:    "member_role",
+		Doc:     "Name of the role with which trails of other accounts are read and repaired; the first of the accounts is then the one that trailwarden runs in.",
+		Example: "trailwarden-member",
+		Form:    `^[A-Za-z0-9_+=,.@/-]{0,512}$`,
+		Want:    "the name of an IAM role",
+		Hint:    "it is the role of deploy/cloudformation/member-role.yaml: trailwarden-member",
+		at:      func(c *Config) any { return &c.MemberRole },
 	},
 }

@@ -14,6 +14,9 @@ type Watch struct {
 	Sweep     string // duration between two sweeps
 	Heartbeat string // duration between two heartbeats; "0" for none
 	Listen    string // address on this machine for health and metrics; "" for none
+	Canary    string // ARN of the trail whose tag is set again and again, to prove that events arrive; "" for none
+	Every     string // duration between two canaries
+	Within    string // duration within which a canary's record must come
 }
 
 // Evidence is where evidence of blind windows is read, and where large evidence is kept.
@@ -76,6 +79,25 @@ var watchKeys = []Key{
 		Check: checkListen, Want: "an address of this machine alone, with a port",
 		Hint: "write 127.0.0.1:9402; what others are to reach belongs behind a proxy that asks who they are",
 		at:   func(c *Config) any { return &c.Watch.Listen },
+	},
+	{
+		Name: "watch.canary", Example: "arn:aws:cloudtrail:eu-west-1:111122223333:trail/canary",
+		Doc:  "Trail on which a harmless tag is set again and again: its record must come back as an event; none means none.",
+		Form: `^(arn:aws(-[a-z]+)*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]{3,128})?$`,
+		Want: "the ARN of a trail", Hint: "`aws cloudtrail list-trails` prints it; the daemon needs cloudtrail:AddTags on it",
+		at: func(c *Config) any { return &c.Watch.Canary },
+	},
+	{
+		Name: "watch.canary_every", Default: "15m", Example: "1h",
+		Doc:   "Time between two canaries.",
+		Check: checkDuration, Want: durationWant, Hint: "write it as 15m",
+		at: func(c *Config) any { return &c.Watch.Every },
+	},
+	{
+		Name: "watch.canary_within", Default: "10m", Example: "20m",
+		Doc:   "How long a canary's record may take.",
+		Check: checkDuration, Want: durationWant, Hint: "CloudTrail's events take up to five minutes, seldom more",
+		at: func(c *Config) any { return &c.Watch.Within },
 	},
 	{
 		Name: "evidence.regions", Example: "us-east-1",

@@ -26,6 +26,9 @@ func (d *Daemon) Duties() []Duty {
 		{"outbox", 5 * time.Second, func(ctx context.Context) error { return d.engine().Flush(ctx) }},
 		{"evidence", 30 * time.Second, func(ctx context.Context) error { return d.engine().Evidence(ctx) }},
 	}
+	if d.Engine.Canary.Every > 0 {
+		duties = append(duties, Duty{"canary", 30 * time.Second, func(ctx context.Context) error { return d.engine().Fly(ctx) }})
+	}
 	if d.Heartbeat > 0 {
 		duties = append(duties, Duty{"heartbeat", time.Minute, d.heartbeat})
 	}

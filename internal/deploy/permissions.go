@@ -24,11 +24,12 @@ var RoleTexts = []struct{ Role, Text string }{
 }
 
 const (
-	byLambda    = "Lambda itself calls it, with the function's role"
-	byScheduler = "EventBridge Scheduler calls it"
-	byBridge    = "EventBridge calls it"
-	byLedger    = "for a write that holds only while nobody else wrote; the tests of the ledger make it"
-	byKey       = "SNS and DynamoDB call it on our behalf, when a key of yours is used"
+	byLambda       = "Lambda itself calls it, with the function's role"
+	byScheduler    = "EventBridge Scheduler calls it"
+	byBridge       = "EventBridge calls it"
+	byOrganization = "for a trail that another account of the organization owns; the tests of internal/cloud make the call"
+	byLedger       = "for a write that holds only while nobody else wrote; the tests of the ledger make it"
+	byKey          = "SNS and DynamoDB call it on our behalf, when a key of yours is used"
 )
 
 var both = []string{"react", "sweep"}
@@ -44,6 +45,9 @@ var Permissions = []Permission{
 	{Action: "cloudtrail:ListTags", On: "trails of the account", Feature: "pinned trails", Why: "read a trail's tags", Roles: readers},
 	{Action: "cloudtrail:ListTrails", On: "everything: the call knows no resources", Feature: "watching", Why: "find the trails to look at, and prove that one was deleted", Roles: readers},
 	{Action: "cloudtrail:LookupEvents", On: "everything: the call knows no resources", Feature: "evidence", Why: "find out who did it, and what was done while nothing was recorded, in Event history, which nobody can switch off", Roles: readers},
+	{Action: "ec2:DescribeRegions", On: "everything: the call knows no resources", Feature: "watching", Why: "find the Regions that trails are looked for in", Roles: readers},
+	{Action: "organizations:DescribeOrganization", On: "everything: the call knows no resources", Feature: "organization", Why: "find out whether this account may restore the organization's trail", Roles: readers, Silent: byOrganization},
+	{Action: "organizations:ListDelegatedAdministrators", On: "everything: the call knows no resources", Feature: "organization", Why: "the same, for a delegated administrator", Roles: readers, Silent: byOrganization},
 	{Action: "cloudtrail:StartLogging", On: "trails of the account", Feature: "repair", Why: "start a stopped trail again; it can only ever record more", Roles: readers},
 
 	{Action: "cloudtrail:UpdateTrail", On: "the trails in `RestoreTrailArns`", Feature: "restore", Why: "put back bucket, prefix, key, topic, log group, Regions, validation", Roles: []string{"restore"}},

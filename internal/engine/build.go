@@ -34,10 +34,18 @@ type Options struct {
 	Baseline func(trail.ARN) (trail.Baseline, bool)
 	// Pinned are the trails that it holds: a sweep looks at them even when they are in no list any more.
 	Pinned []trail.ARN
+	// OnlyStart repairs nothing but stopped trails; Budget is how many other calls are made in an hour, 0 for any number.
+	OnlyStart bool
+	Budget    int
+	// RestoreRole is the ARN of the role that all other repairs are made with; MemberRole the name of the role that trails of
+	// other accounts than the first are reached by. Empty for neither.
+	RestoreRole, MemberRole string
 	// Ledger keeps incidents and what is to be told of them; nil for none.
 	Ledger ledger.Store
 	// Route says which channels are told of an incident; nil for all.
 	Route func(incident.Incident) []string
+	// Canary proves that events arrive; it needs a ledger.
+	Canary Canary
 	// Regions are read for evidence besides the trail's own.
 	Regions []string
 	// StartFirst writes the intent of a StartLogging while the call is made, not before: where the ledger is a network call away.
@@ -51,7 +59,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	client := &cloud.Client{Config: cfg, Version: o.Version}
+	client := &cloud.Client{Config: cfg, Version: o.Version, Restore: o.RestoreRole}
 	e := &Engine{
 		Guard: &guard.Guard{
 			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
@@ -61,6 +69,11 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
 		History: client, Regions: o.Regions,
+	}
+	e.Guard.OnlyStart, e.Guard.OwnRole = o.OnlyStart, o.RestoreRole
+	e.Guard.Budget = &Budget{Store: o.Ledger, PerHour: o.Budget}
+	if o.MemberRole != "" && len(o.Accounts) > 0 {
+		e.Guard.Cloud = &cloud.Members{Home: client, Account: o.Accounts[0], Role: o.MemberRole}
 	}
 	if o.Ledger != nil {
 		e.keep(o)
@@ -85,7 +98,8 @@ func (e *Engine) keep(o Options) {
 		}
 	}
 	e.Guard.Journal = &Journal{Store: o.Ledger, Now: o.Now}
-	e.Guard.StartFirst = o.StartFirst
+	e.Guard.StartFirst, e.Guard.OwnTag = o.StartFirst, CanaryTag
+	e.Canary = o.Canary
 	e.Guard.Brake = &guard.Brake{Burst: 10, Every: time.Second}
 }
 

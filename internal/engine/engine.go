@@ -43,7 +43,10 @@ type Engine struct {
 	// of each is there for whoever wants details.
 	LogIncidents bool
 
-	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work that of the hints.
+	// Canary proves that events arrive; none with a zero trail.
+	Canary Canary
+	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work
+	// that of the hints, and tells people by one channel after the other, when the trails have been worked on.
 	Workers int
 	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
 	// can be had within a moment. Empty where no other process has the ledger.
@@ -169,6 +172,7 @@ type run struct {
 	// keeps no trail waiting for its repair.
 	telling sync.WaitGroup
 	turn    chan struct{}
+	later   []func() // in place of goroutines, with one worker
 	// open are the incidents that are not well, by trail, at the begin of a sweep.
 	open map[trail.ARN][]incident.Incident
 }
@@ -205,9 +209,7 @@ func (r *run) incidents(ctx context.Context, arn trail.ARN, records []event.Reco
 	r.mu.Lock()
 	r.report.Incidents = append(r.report.Incidents, incidents...)
 	r.mu.Unlock()
-	r.telling.Go(func() {
-		r.turn <- struct{}{}
-		defer func() { <-r.turn }()
+	r.afterwards(func() {
 		if kept {
 			for _, inc := range incidents {
 				r.log(ctx, inc)
@@ -224,8 +226,24 @@ func (r *run) incidents(ctx context.Context, arn trail.ARN, records []event.Reco
 	return kept
 }
 
+// afterwards tells people while other trails are worked on; with one worker when all of them have been.
+func (r *run) afterwards(tell func()) {
+	if r.Workers == 1 {
+		r.later = append(r.later, tell)
+		return
+	}
+	r.telling.Go(func() {
+		r.turn <- struct{}{}
+		defer func() { <-r.turn }()
+		tell()
+	})
+}
+
 // done waits until everybody was told.
 func (r *run) done() Report {
+	for _, tell := range r.later {
+		tell()
+	}
 	r.telling.Wait()
 	slices.SortStableFunc(r.report.Incidents, func(x, y incident.Incident) int {
 		return cmp.Or(x.OpenedAt.Compare(y.OpenedAt), strings.Compare(x.ID, y.ID))
@@ -295,6 +313,7 @@ func (r *run) work(ctx context.Context, arn trail.ARN, records []event.Record) e
 		}
 		return errors.Join(errs...)
 	}
+	incidents = r.home(ctx, arn, incidents)
 	kept := r.incidents(ctx, arn, records, incidents)
 	if err != nil {
 		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})

@@ -11,6 +11,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/logfile"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -102,7 +103,10 @@ func (e *Engine) evidence(ctx context.Context, id string) error {
 		return err
 	}
 	raw, regions, problems := e.window(ctx, a, from, to)
-	records, _ := event.Decode(raw)
+	records, err := read(ctx, raw)
+	if err != nil {
+		return fmt.Errorf("read evidence of %s: %w", id, err)
+	}
 	sum := incident.Summarize(from, to, records)
 	sum.ReadAt = now.UTC()
 	next := nextReading(to, now)
@@ -126,6 +130,13 @@ func (e *Engine) evidence(ctx context.Context, id string) error {
 		mark.Value = next.UTC().Format(time.RFC3339)
 	}
 	return e.witness(ctx, id, sum, mark)
+}
+
+// read reads records, one a line, by the reader of all log files.
+func read(ctx context.Context, lines []byte) (records []event.Record, err error) {
+	var r logfile.Reader
+	_, err = r.Read(ctx, bytes.NewReader(lines), int64(len(lines)), logfile.Filter{}, func(one event.Record) { records = append(records, one) })
+	return records, err
 }
 
 // witness adds evidence to the incident as it stands now, and tells of it when it says more than was told.

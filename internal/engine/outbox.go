@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -58,26 +60,36 @@ func (o *outbox) of(channel string) *health {
 
 // Send sends messages that were just recorded. What cannot be sent now stays in the ledger, and is sent by Flush.
 func (e *Engine) Send(ctx context.Context, messages []ledger.Message) {
-	var wg sync.WaitGroup
 	byChannel := map[string][]ledger.Message{}
 	for _, m := range messages {
 		byChannel[m.Channel] = append(byChannel[m.Channel], m)
 	}
-	for name, list := range byChannel {
+	e.eachChannel(byChannel, func(h *health, list []ledger.Message) {
+		for _, m := range list {
+			if h.waiting || e.now().Before(h.rest) {
+				h.waiting = true
+				return
+			}
+			if !e.deliver(ctx, h, m) {
+				return
+			}
+		}
+	})
+}
+
+// eachChannel sends by each channel, by all of them at the same time; with one worker by one after the other.
+func (e *Engine) eachChannel(messages map[string][]ledger.Message, send func(*health, []ledger.Message)) {
+	var wg sync.WaitGroup
+	for _, name := range slices.Sorted(maps.Keys(messages)) {
 		wg.Go(func() {
 			h := e.outbox.of(name)
 			h.busy.Lock()
 			defer h.busy.Unlock()
-			for _, m := range list {
-				if h.waiting || e.now().Before(h.rest) {
-					h.waiting = true
-					return
-				}
-				if !e.deliver(ctx, h, m) {
-					return
-				}
-			}
+			send(h, messages[name])
 		})
+		if e.Workers == 1 {
+			wg.Wait()
+		}
 	}
 	wg.Wait()
 }
@@ -98,21 +110,14 @@ func (e *Engine) Flush(ctx context.Context) error {
 	for _, m := range messages {
 		byChannel[m.Channel] = append(byChannel[m.Channel], m)
 	}
-	var wg sync.WaitGroup
-	for name, list := range byChannel {
-		wg.Go(func() {
-			h := e.outbox.of(name)
-			h.busy.Lock()
-			defer h.busy.Unlock()
-			for _, l := range e.letters(list) {
-				if e.now().Before(h.rest) || !e.deliver(ctx, h, l.Message, l.instead...) {
-					return
-				}
+	e.eachChannel(byChannel, func(h *health, list []ledger.Message) {
+		for _, l := range e.letters(list) {
+			if e.now().Before(h.rest) || !e.deliver(ctx, h, l.Message, l.instead...) {
+				return
 			}
-			h.waiting = len(messages) == sendMost
-		})
-	}
-	wg.Wait()
+		}
+		h.waiting = len(messages) == sendMost
+	})
 	return nil
 }
 

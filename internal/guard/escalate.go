@@ -105,8 +105,11 @@ func (w *work) pins(a trail.ARN) (trail.Baseline, bool) {
 // busiest says who makes the calls that leave no room for ours.
 func (w *work) busiest(ctx context.Context, op string) string {
 	count := map[string]int{}
+	self, _ := w.guard.Cloud.Self(ctx)
 	for _, r := range w.history(ctx, w.arn.Region, 15*time.Minute, op) {
-		count[r.Actor.ARN]++
+		if !sameRole(self, r.Actor) {
+			count[r.Actor.ARN]++
+		}
 	}
 	if len(count) == 0 {
 		return ""
@@ -117,7 +120,7 @@ func (w *work) busiest(ctx context.Context, op string) string {
 		}
 		return strings.Compare(a, b)
 	})
-	return fmt.Sprintf("In the last 15 minutes Event history has %d calls of %s, most of them by %q", sum(count), op, who[0])
+	return fmt.Sprintf("In the last 15 minutes Event history has %d calls of %s by others, most of them by %q", sum(count), op, who[0])
 }
 
 func sum(count map[string]int) (n int) {
@@ -168,10 +171,7 @@ func (w *work) attribute(ctx context.Context, incidents []incident.Incident) {
 	slices.Sort(calls)
 	ctx, cancel := context.WithTimeout(ctx, aside)
 	defer cancel()
-	self := ""
-	if w.guard.Cloud != nil {
-		self, _ = w.guard.Cloud.Self(ctx)
-	}
+	self, _ := w.guard.Cloud.Self(ctx)
 	records := w.history(ctx, w.arn.Region, 24*time.Hour, slices.Compact(calls)...)
 	for _, r := range slices.Backward(records) {
 		a, err := trail.Resolve(r.Trail, r.Region, r.Account)

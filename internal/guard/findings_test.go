@@ -2,6 +2,7 @@ package guard
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,49 @@ func TestVersionedStopIsAStop(t *testing.T) {
 		got, err := newGuard(cloud).Reconcile(t.Context(), home, []event.Record{call(time.Now().Add(-time.Second), named("StopLogging20131101v2"))})
 		if err != nil || len(got) != 1 || got[0].Outcome != incident.Repaired || !cloud.status.Logging {
 			t.Errorf("logging is %t: %+v, %v", cloud.status.Logging, got, err)
+		}
+	})
+}
+
+// TestSweptStopID: the incident of a stop that a sweep found has the id that its trail and StopLoggingTime make, whoever finds
+// it, and however often.
+func TestSweptStopID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.FixedZone("", 3600))
+		want := incident.ID(home.String(), "2026-11-23T11:00:00.5Z")
+		for range 2 {
+			time.Sleep(time.Minute)
+			got, err := newGuard(stoppedAt(at)).Reconcile(t.Context(), home, nil)
+			if err != nil || len(got) == 0 || got[0].ID != want {
+				t.Errorf("got %+v, %v; want the id %s", got, err, want)
+			}
+		}
+	})
+}
+
+// TestC18Twins: the records that two accounts have of one call are one incident that names both, in one batch or in two.
+func TestC18Twins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := time.Now()
+		ours := call(at, func(r *event.Record) { r.SharedID, r.Trail = "shared-1", home.String() })
+		theirs := ours
+		theirs.ID, theirs.Account, theirs.Carrier.Account = "e-theirs", "444455556666", "444455556666"
+		if a, err := Place(theirs); err != nil || a != home {
+			t.Fatalf("the copy is about %s, %v", a, err)
+		}
+		ids := map[string]bool{}
+		for _, batch := range [][]event.Record{{ours, theirs}, {theirs}, {ours}} {
+			got, err := newGuard(stoppedAt(at)).Reconcile(t.Context(), home, batch)
+			if err != nil || len(got) != 1 {
+				t.Fatalf("%d incidents, %v", len(got), err)
+			}
+			ids[got[0].ID] = true
+			if text := got[0].Findings[0].Text; len(batch) == 2 && !strings.Contains(text, "111122223333 and 444455556666") {
+				t.Errorf("the accounts are not named: %s", text)
+			}
+		}
+		if len(ids) != 1 {
+			t.Errorf("%d incidents", len(ids))
 		}
 	})
 }

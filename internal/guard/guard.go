@@ -48,12 +48,20 @@ type Guard struct {
 	Alarm string
 	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// OwnRole is the ARN of the role that repairs are made with, where that is another than the one that reads.
+	OwnRole string
+	// OwnTag is a tag that trailwarden itself sets; it is no part of a trail's state.
+	OwnTag string
 	// Journal remembers the calls that were made; nil for nothing.
 	Journal Journal
 	// StartFirst makes a StartLogging while its intent is being written, not afterwards: it can only restore.
 	StartFirst bool
 	// Brake bounds the rate of repairs of one trail; nil for no bound.
 	Brake *Brake
+	// Budget says whether a call that changes something may be made in this hour, and else when; nil for no bound.
+	Budget interface {
+		Take(ctx context.Context, op trail.Op, now time.Time) (ok bool, again time.Time)
+	}
 	// Around is what is asked besides the trail: our standing in the organization, whose a bucket is, Event history. Nil
 	// for nothing.
 	Around Surroundings
@@ -113,6 +121,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 			continue
 		}
 		inc := incident.FromRecord(findings, r, incident.RefOf(a), seen)
+		inc.Findings[0].Text += copies(r, records)
 		if id, ok := g.journal().Recent(r.RequestID); ok && repairs(r) {
 			confirm(&inc, id)
 		} else {
@@ -224,7 +233,7 @@ func Place(r event.Record) (trail.ARN, error) {
 		switch {
 		case a.Region != r.Region:
 			return trail.ARN{}, fmt.Errorf("the record is of Region %q and changes trail %s: a trail is changed in its home Region only", r.Region, a)
-		case a.Account != r.Account:
+		case a.Account != r.Account && r.SharedID == "": // else a copy, for the account of whoever called
 			return trail.ARN{}, fmt.Errorf("the record is of account %q and changes trail %s of another account", r.Account, a)
 		}
 	}
@@ -249,15 +258,31 @@ func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.I
 	return incidents
 }
 
-// unique drops the repetitions of a record: at least one delivery also means more than one.
+// copies names the accounts that have a record of one call, where there is more than one.
+func copies(r event.Record, records []event.Record) string {
+	accounts := []string{r.Account}
+	for _, other := range records {
+		if r.SharedID != "" && other.SharedID == r.SharedID && !slices.Contains(accounts, other.Account) {
+			accounts = append(accounts, other.Account)
+		}
+	}
+	if len(accounts) == 1 {
+		return ""
+	}
+	slices.Sort(accounts)
+	return "; accounts " + strings.Join(accounts, " and ") + " each have a record of it"
+}
+
+// unique drops the repetitions of a record, and the copies that other accounts have of it: at least one delivery also
+// means more than one.
 func unique(records []event.Record) []event.Record {
 	var out []event.Record
 	ids := make(map[string]bool, len(records))
 	for _, r := range records {
-		if r.ID != "" && ids[r.ID] {
+		if r.ID != "" && ids[r.ID] || r.SharedID != "" && ids["shared "+r.SharedID] {
 			continue
 		}
-		ids[r.ID] = true
+		ids[r.ID], ids["shared "+r.SharedID] = true, true
 		out = append(out, r)
 	}
 	slices.SortStableFunc(out, func(x, y event.Record) int { return x.Time.Compare(y.Time) })

@@ -11,6 +11,9 @@ import (
 // tells: Attempted or Noted; who reads the trail's state may find better or worse.
 func FromRecord(findings []Finding, r event.Record, ref TrailRef, seen time.Time) Incident {
 	first := r.ID
+	if r.SharedID != "" {
+		first = r.SharedID // the copies that two accounts have of one call are one incident
+	}
 	if first == "" {
 		first = r.Time.UTC().Format(time.RFC3339) + r.RequestID
 	}

@@ -330,3 +330,25 @@ func compare(t *testing.T, name string, got []byte) {
 		t.Errorf("%s differs (-file +now); run go test -update and read it:\n%s", path, diff)
 	}
 }
+
+// FuzzEvent: whatever a record holds, EventBridge takes the event, and it gives no secret away.
+func FuzzEvent(f *testing.F) {
+	for _, text := range notifytest.Hostile {
+		f.Add(text[:min(len(text), 2000)], byte(len(text)))
+	}
+	f.Fuzz(func(t *testing.T, text string, outcome byte) {
+		canary := notifytest.CanaryKey + " " + notifytest.CanaryToken + " "
+		c, s := open(t)
+		for _, inc := range []incident.Incident{
+			notifytest.Filled(canary + text), notifytest.Believable(text+" "+canary, incident.Outcomes[int(outcome)%len(incident.Outcomes)]),
+		} {
+			if err := c.Notify(t.Context(), inc); err != nil {
+				t.Fatal(err)
+			}
+			detail := s.got[len(s.got)-1].Detail
+			if err := errors.Join(notifytest.Visible(detail, false), notifytest.NoSecrets(detail)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -274,3 +274,38 @@ func TestBadAddress(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEvents: whatever a record holds, the events fit the schema and give no secret away.
+func FuzzEvents(f *testing.F) {
+	for _, text := range notifytest.Hostile {
+		f.Add(text[:min(len(text), 2000)], byte(len(text)))
+	}
+	text, err := os.ReadFile("testdata/required.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(text, &s); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string, outcome byte) {
+		canary := notifytest.CanaryKey + " " + notifytest.CanaryToken + " "
+		for _, inc := range []incident.Incident{
+			notifytest.Filled(canary + text), notifytest.Believable(text+" "+canary, incident.Outcomes[int(outcome)%len(incident.Outcomes)]),
+		} {
+			lines, err := Lines(inc, "1.0.0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range bytes.Lines(lines) {
+				s.check(t, line)
+				if err := notifytest.NoSecrets(string(line)); err != nil {
+					t.Error(err)
+				}
+				if err := notifytest.Visible(string(bytes.TrimSuffix(line, []byte("\n"))), false); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}

@@ -166,6 +166,7 @@ func TestFailures(t *testing.T) {
 
 		"finding refused":    {answer{finding: true, code: "InvalidInput", message: "Finding does not adhere to ASFF: data.Title"}, true, "data.Title"},
 		"finding in trouble": {answer{finding: true, code: "InternalFailure", message: "sorry"}, false, "sorry"},
+		"counted by nobody":  {answer{status: 200, raw: `{"FailedCount":0,"SuccessCount":1,"FailedFindings":[{"Id":"x","ErrorCode":"InvalidInput","ErrorMessage":"data.Id"}]}`}, true, "data.Id"},
 		"no reason":          {answer{status: 200, raw: `{"FailedCount":1,"SuccessCount":0}`}, false, "does not say why"},
 		"garbage":            {answer{status: 503, raw: "\x00\x1b[2J <html>"}, false, "503"},
 		"unknown code":       {answer{status: 418, code: "SomethingNew", message: "new\u009b31m\u202e"}, false, "SomethingNew"},
@@ -256,4 +257,26 @@ func compare(t *testing.T, name string, got []byte) {
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s differs (-file +now); run go test -update and read it:\n%s", path, diff)
 	}
+}
+
+// FuzzFinding: whatever a record holds, the finding is one that Security Hub takes, and gives no secret away.
+func FuzzFinding(f *testing.F) {
+	for _, text := range notifytest.Hostile {
+		f.Add(text[:min(len(text), 2000)], byte(len(text)))
+	}
+	f.Fuzz(func(t *testing.T, text string, outcome byte) {
+		canary := notifytest.CanaryKey + " " + notifytest.CanaryToken + " "
+		c, h := open(t)
+		for _, inc := range []incident.Incident{
+			notifytest.Filled(canary + text), notifytest.Believable(text+" "+canary, incident.Outcomes[int(outcome)%len(incident.Outcomes)]),
+		} {
+			inc.Stage = incident.StageOpened
+			if err := c.Notify(t.Context(), inc); err != nil {
+				t.Fatal(err)
+			}
+			if err := notifytest.JSON(h.last); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,9 @@ type pieces struct{ bytes.Buffer }
 func (p *pieces) Write(b []byte) (int, error) {
 	for i := range b {
 		p.Buffer.WriteByte(b[i])
+		if i%64 == 0 {
+			runtime.Gosched()
+		}
 	}
 	return len(b), nil
 }

@@ -1,0 +1,118 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// Members makes the calls for trails of several accounts: for those of other accounts with a role in them, which the home
+// account's role may assume. Each account is a Client of its own, so that one that is out of order keeps no other waiting.
+type Members struct {
+	Home    *Client
+	Account string // the account that Home's credentials belong to
+	Role    string // name of the role in the other accounts
+
+	mu      sync.Mutex
+	members map[string]*Client // by account
+}
+
+// of is the client for a trail. That its role cannot be assumed is a *trail.CallError.
+func (o *Members) of(ctx context.Context, a trail.ARN) (*Client, error) {
+	if a.Account == o.Account {
+		return o.Home, nil
+	}
+	o.mu.Lock()
+	if o.members == nil {
+		o.members = make(map[string]*Client)
+	}
+	c := o.members[a.Account]
+	if c == nil {
+		c = o.member(a)
+		o.members[a.Account] = c
+	}
+	o.mu.Unlock()
+	if _, err := c.Config.Credentials.Retrieve(ctx); err != nil {
+		if failed, ok := errors.AsType[*trail.CallError](err); ok {
+			return nil, failed
+		}
+		return nil, o.Home.classify(ctx, assumeRole, roleIn(a, o.Role), err, 1)
+	}
+	return c, nil
+}
+
+// member is the client of another account. Its restore role has the name that Home's has.
+func (o *Members) member(a trail.ARN) *Client {
+	role := roleIn(a, o.Role)
+	cfg := o.Home.Config.Copy()
+	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		api := sts.NewFromConfig(o.Home.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
+		var out *sts.AssumeRoleOutput
+		if err := o.Home.retry(ctx, assumeRole, role, func(ctx context.Context) (err error) {
+			out, err = api.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("trailwarden"), DurationSeconds: aws.Int32(int32(session.Seconds()))})
+			if err == nil && out.Credentials == nil {
+				err = errors.New("the answer holds no credentials")
+			}
+			return err
+		}); err != nil {
+			return aws.Credentials{}, err
+		}
+		return aws.Credentials{AccessKeyID: aws.ToString(out.Credentials.AccessKeyId), SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey),
+			SessionToken: aws.ToString(out.Credentials.SessionToken), CanExpire: true, Expires: aws.ToTime(out.Credentials.Expiration)}, nil
+	}), func(c *aws.CredentialsCacheOptions) { c.ExpiryWindow = time.Minute })
+	c := &Client{Config: cfg, Version: o.Home.Version}
+	if o.Home.Restore != "" {
+		c.Restore = roleIn(a, o.Home.Restore[strings.LastIndexByte(o.Home.Restore, '/')+1:])
+	}
+	return c
+}
+
+func roleIn(a trail.ARN, name string) string {
+	return "arn:" + a.Partition + ":iam::" + a.Account + ":role/" + name
+}
+
+// Status asks once whether the trail is logging.
+func (o *Members) Status(ctx context.Context, a trail.ARN) (trail.Status, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return trail.Status{}, err
+	}
+	return c.Status(ctx, a)
+}
+
+// Read reads groups of the trail's settings.
+func (o *Members) Read(ctx context.Context, a trail.ARN, groups ...trail.Group) (trail.State, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return trail.State{}, err
+	}
+	return c.Read(ctx, a, groups...)
+}
+
+// Do makes the call of an action.
+func (o *Members) Do(ctx context.Context, action trail.Action, incidentID string) (string, error) {
+	c, err := o.of(ctx, action.Target)
+	if err != nil {
+		return "", err
+	}
+	return c.Do(ctx, action, incidentID)
+}
+
+// Deleted proves that a trail was deleted.
+func (o *Members) Deleted(ctx context.Context, a trail.ARN, explained bool) (bool, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	return c.Deleted(ctx, a, explained)
+}
+
+// Self is the ARN of the principal at home.
+func (o *Members) Self(ctx context.Context) (string, error) { return o.Home.Self(ctx) }
