@@ -11,7 +11,7 @@ var repairKeys = []Key{
 	{
 		Name: "repair_budget", Default: "300", Example: "50",
 		Doc:  "How many calls that change something are made in an hour, over all trails, besides StartLogging; 0 means any number.",
-		Want: "a number of calls", Hint: "putting back one deleted trail takes about eight",
+		Form: `^[0-9]{1,6}$`, Want: "a number of calls", Hint: "putting back one deleted trail takes about eight",
 		at: func(c *Config) any { return &c.RepairBudget },
 	},
 	{
