@@ -125,7 +125,7 @@ func (e *Engine) Flush(ctx context.Context) error {
 func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, instead ...string) bool {
 	batch := ledger.Batch{Chain: chainOf(m.Incident)}
 	report := ledger.Delivery{Message: m.ID, Channel: m.Channel, Incident: m.Incident.ID, Stage: string(m.Incident.Stage), Tries: m.Tries + 1}
-	if m.Tries > 0 && e.superseded(ctx, m) {
+	if (m.Tries > 0 || m.Incident.Stage == incident.StageConfirmed) && e.superseded(ctx, m) {
 		report.Error = "not sent: later news of the incident were"
 		batch.Sent, batch.Entries = append(instead, m.ID), []ledger.Draft{{Time: e.now(), Kind: ledger.KindUnsent, Body: report}}
 		e.write(ctx, batch)
@@ -160,6 +160,7 @@ func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, inste
 			report.Error = m.Error
 			batch.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindUnsent, Body: report}}
 		}
+		e.divert(ctx, h, m, err, &batch)
 		e.write(ctx, batch)
 	}
 	e.failing(ctx, h, m, err)
