@@ -43,7 +43,7 @@ type Daemon struct {
 
 	Sweep     time.Duration // time between two sweeps
 	Hidden    time.Duration // how long a received message is hidden; it is hidden anew while it is worked on
-	Pollers   int           // how many receive at the same time
+	Pollers   int           // how many always receive; while the queue is long more do
 	Heartbeat time.Duration // how often people are told that the guard lives; 0 for never
 	Keep      time.Duration // how long what is well is kept in the ledger; 0 for ever
 	Anchor    func(context.Context) error
@@ -54,6 +54,7 @@ type Daemon struct {
 	stats    Stats
 	sweeping atomic.Int64 // when the last sweep that reached its end began, Unix nanoseconds
 	started  time.Time
+	helping  atomic.Int64 // how many receive because the queue is long
 }
 
 // Use goes on with another engine: the configuration was read again. Work that was begun is ended with the old one.

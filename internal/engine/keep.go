@@ -124,8 +124,8 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 
 // find is the incident that next belongs to; nil when it is the first of its kind. Known says that next was joined to it before, and need not
 // be in its list any more.
-func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incident, now time.Time) (s *standing, known bool, err error) {
-	alias, known, err := mark(ctx, k.Store, "alias/"+next.ID, now)
+func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incident, now time.Time) (_ *standing, known bool, err error) {
+	alias, _, err := mark(ctx, k.Store, "alias/"+next.ID, now)
 	if err != nil {
 		return nil, false, err
 	}
