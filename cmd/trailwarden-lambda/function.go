@@ -14,11 +14,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
 )
 
@@ -37,7 +40,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		// A trail that nobody can be told of is still started again.
 		log.Error("configuration: what is wrong in it is left out", "error", problems.Error())
 	}
-	if cfg.SNS.TopicARN == "" {
+	if len(channels.Configured(cfg)) == 0 {
 		log.Error("nobody will be told: no topic is set", "hint", "set SNSARN, or TRAILWARDEN_SNS_TOPIC_ARN, to the ARN of an SNS topic")
 	}
 	location, err := time.LoadLocation(cfg.TimeZone)
@@ -52,28 +55,28 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		return nil, errors.New("no Region is set: set AWS_REGION, as Lambda does")
 	}
 	o := engine.Options{
-		Accounts: cfg.Accounts, Observe: cfg.Observe, TopicARN: cfg.SNS.TopicARN, Compat2017: cfg.Compat == "2017",
-		Location: location, Version: version, Log: log, LogIncidents: true,
+		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: version, Log: log, LogIncidents: true,
+		Channels: func(e *engine.Engine) ([]notify.Channel, error) {
+			return channels.Open(channels.Options{
+				Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Memory: e.Memory(), Version: version, Location: location, Output: os.Stdout,
+				Account: e.Account,
+			})
+		},
 	}
 	if cfg.Baseline != "" {
 		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
+	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
+	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
 	e, err := engine.New(aws, o)
 	if err != nil {
-		log.Error("nobody will be told", "error", err.Error())
+		log.Error("somebody will not be told", "error", err.Error())
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
 	e.Warm(ctx, aws.Region)
-	e.Guard.OnlyStart = cfg.Repair == "start"
-	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
-		client.Restore = cfg.RestoreRoleARN
-		if cfg.MemberRole != "" && len(cfg.Accounts) > 0 {
-			e.Guard.Cloud = &cloud.Members{Home: client, Account: cfg.Accounts[0], Role: cfg.MemberRole}
-		}
-	}
 	if e.Keeper != nil {
 		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
 		// repair does not wait for it.

@@ -18,6 +18,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"github.com/trailwarden/trailwarden/internal/channels"
+	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -139,14 +141,18 @@ func (s *stage) topic(ctx context.Context, cfg aws.Config) (string, error) {
 
 // deploy puts trailwarden behind a rule, as its Lambda function would be.
 func (s *stage) deploy(ctx context.Context, cfg aws.Config, topic string) error {
-	e, err := engine.New(s.config(s.world.Account(demoAccount).Role("trailwarden", "react"), "lambda.amazonaws.com"), engine.Options{
-		Accounts: []string{demoAccount}, TopicARN: topic, Version: version, Now: s.world.Now,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	ours := s.config(s.world.Account(demoAccount).Role("trailwarden", "react"), "lambda.amazonaws.com")
+	e, err := engine.New(ours, engine.Options{
+		Accounts: []string{demoAccount}, Version: version, Now: s.world.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		return err
 	}
-	e.Channels = append(e.Channels, notify.Channel{Name: "demo", Notifier: s})
+	told, err := channels.Open(channels.Options{Config: config.Config{SNS: config.SNS{TopicARN: topic}}, AWS: ours, Version: version, Now: s.world.Now})
+	if err != nil {
+		return err
+	}
+	e.Channels = append(told, notify.Channel{Name: "demo", Notifier: s})
 	function := s.world.Function(demoAccount, demoRegion, "trailwarden", func(ctx context.Context, payload []byte) ([]byte, error) {
 		return e.Invoke(ctx, payload)
 	})

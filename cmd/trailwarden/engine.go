@@ -6,9 +6,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/trailwarden/trailwarden/internal/channels"
+	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -22,13 +28,9 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 		return nil, usage("use --region, or set AWS_REGION or `region` in the configuration", "no AWS Region is set")
 	}
 	log := a.logger(cfg)
-	location, err := time.LoadLocation(cfg.TimeZone)
-	if err != nil {
-		return nil, err
-	}
 	o := engine.Options{
-		Accounts: cfg.Accounts, Observe: cfg.Observe, TopicARN: cfg.SNS.TopicARN, Compat2017: cfg.Compat == "2017",
-		Location: location, Version: buildInfo().Version, Log: log,
+		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: buildInfo().Version, Log: log,
+		Channels: func(e *engine.Engine) ([]notify.Channel, error) { return a.channels(cfg, aws, e) },
 	}
 	if cfg.Baseline != "" || exists(usualBaseline) {
 		f, err := a.pinned(cfg)
@@ -41,6 +43,8 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 			o.Baseline, o.Pinned = f.Lookup, arns(f)
 		}
 	}
+	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
+	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	for _, change := range with {
 		change(&o)
 	}
@@ -48,13 +52,29 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 	if err != nil {
 		return nil, fail(exitUsage, "see `trailwarden config show --origin` for where it comes from", err)
 	}
-	if cfg.SNS.TopicARN == "" && !cfg.Observe {
-		log.Warn("nobody will be told: no topic is set", "hint", "set SNSARN, or sns.topic_arn in the configuration, to the ARN of an SNS topic")
+	if len(channels.Configured(cfg)) == 0 && !cfg.Observe {
+		log.Warn("nobody will be told: no channel is set", "hint", "set SNSARN, or sns.topic_arn in the configuration, to the ARN of an SNS topic; other channels are below notify")
 	}
 	if err := e.Learn(ctx); err != nil {
 		return nil, fail(exitError, hintOf(err), err)
 	}
 	return e, nil
+}
+
+// channels opens the channels that are configured.
+func (a *app) channels(cfg config.Config, aws aws.Config, e *engine.Engine) ([]notify.Channel, error) {
+	location, err := time.LoadLocation(cfg.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	o := channels.Options{
+		Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Memory: e.Memory(), Version: buildInfo().Version, Location: location,
+		Account: e.Account, Now: time.Now, Heavy: heavy.Channels(),
+	}
+	if e.Keeper != nil {
+		o.Output = a.stdout // the other verbs write data of their own there
+	}
+	return channels.Open(o)
 }
 
 // hintOf is what a failed call says that can be done about it.

@@ -27,7 +27,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return simulated(e)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "halt": halt, "logging": logging, "deny": deny, "tamper": tamper, "advance": advance, "edit": edit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "halt": halt, "logging": logging, "deny": deny, "tamper": tamper, "advance": advance, "edit": edit,
+			"queue": queue, "post": post, "eventually": eventually, "ack": ack, "show": show},
 	})
 }
 

@@ -20,6 +20,7 @@ type Config struct {
 	Region         string   // "" means what the AWS credential chain says
 	LogFormat      string   // "text" or "json"
 	TimeZone       string   // IANA name
+	RepairBudget   int      // calls in an hour; 0 means any number
 	RestoreRoleARN string   // "" means that repairs are made with the credentials at hand
 	MemberRole     string   // "" means that trails of other accounts are not reached
 	Ledger         string   // file or dynamodb://TABLE; "" means what the verb says

@@ -9,6 +9,12 @@ var repairKeys = []Key{
 		at:   func(c *Config) any { return &c.Repair },
 	},
 	{
+		Name: "repair_budget", Default: "300", Example: "50",
+		Doc:  "How many calls that change something are made in an hour, over all trails, besides StartLogging; 0 means any number.",
+		Form: `^[0-9]{1,6}$`, Want: "a number of calls", Hint: "putting back one deleted trail takes about eight",
+		at: func(c *Config) any { return &c.RepairBudget },
+	},
+	{
 		Name:    "restore_role_arn",
 		Doc:     "Role that every repair but StartLogging is made with, narrowed to the one trail; none means the role or user that trailwarden runs as.",
 		Example: "arn:aws:iam::111122223333:role/trailwarden-restore",

@@ -33,6 +33,8 @@ import (
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
+	"github.com/trailwarden/trailwarden/internal/notify"
+	notifysns "github.com/trailwarden/trailwarden/internal/notify/sns"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -121,8 +123,12 @@ func (s *site) function(t *testing.T, role string) *engine.Engine {
 	state, err := admin.Read(t.Context(), s.pinned)
 	ok(t)(state, err)
 	e, err := engine.New(cfg, engine.Options{
-		Accounts: []string{account}, TopicARN: "arn:aws:sns:" + region + ":" + account + ":trailwarden", Version: "test", Now: s.world.Now, Ledger: store, StartFirst: true,
+		Accounts: []string{account}, Version: "test", Now: s.world.Now, Ledger: store, StartFirst: true,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Pinned: []trail.ARN{s.pinned},
+		Channels: func(*engine.Engine) ([]notify.Channel, error) {
+			topic, err := notifysns.Open(cfg, "arn:aws:sns:"+region+":"+account+":trailwarden")
+			return []notify.Channel{{Name: "sns", Notifier: topic}}, err
+		},
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) {
 			return trail.Baseline{ARN: a, Want: state.Settings, Repair: trail.Groups()}, a == s.pinned
 		},

@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/trailwarden/trailwarden/internal/notify"
+	notifysns "github.com/trailwarden/trailwarden/internal/notify/sns"
 	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
@@ -171,7 +173,7 @@ func (a account) addTrail(t *testing.T, name string) {
 // engine is ours, on this account.
 func (a account) engine(t *testing.T, change ...func(*Options)) *Engine {
 	t.Helper()
-	o := Options{Accounts: []string{a.id}, TopicARN: a.topic, Version: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	o := Options{Accounts: []string{a.id}, Channels: toldBy(a.ours, a.topic), Version: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	if a.world != nil {
 		o.Now = a.world.Now
 	}
@@ -183,6 +185,17 @@ func (a account) engine(t *testing.T, change ...func(*Options)) *Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// toldBy opens a topic.
+func toldBy(cfg aws.Config, topic string) func(*Engine) ([]notify.Channel, error) {
+	return func(*Engine) ([]notify.Channel, error) {
+		c, err := notifysns.Open(cfg, topic)
+		if err != nil {
+			return nil, err
+		}
+		return []notify.Channel{{Name: "sns", Notifier: c}}, nil
+	}
 }
 
 // stop stops the trail as the attacker would, named as given, and returns the event that tells of it.

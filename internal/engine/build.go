@@ -13,7 +13,6 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
-	"github.com/trailwarden/trailwarden/internal/notify/sns"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -21,19 +20,26 @@ import (
 type Options struct {
 	Accounts   []string // guarded; none yet means that Learn is to be called
 	Observe    bool
-	TopicARN   string // "" means that only the log is told
-	Compat2017 bool
-	Location   *time.Location // for local times in messages; nil for none
+	Compat2017 bool // each record is an incident of its own, as the 2017 AWS sample told of them
 	Version    string
 	Now        func() time.Time // nil for time.Now
 	Log        *slog.Logger
 	// LogIncidents puts each incident as a whole into the log, as JSON: where the log is read by machines.
 	LogIncidents bool
 
+	// Channels opens the channels that are told, when everything else is there; nil for the log alone. With an error there may be channels all the same.
+	Channels func(*Engine) ([]notify.Channel, error)
+
 	// Baseline finds what a trail is pinned to be; nil where no baseline is configured.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
 	// Pinned are the trails that it holds: a sweep looks at them even when they are in no list any more.
 	Pinned []trail.ARN
+	// OnlyStart repairs nothing but stopped trails; Budget is how many other calls are made in an hour, 0 for any number.
+	OnlyStart bool
+	Budget    int
+	// RestoreRole is the ARN of the role that all other repairs are made with; MemberRole the name of the role that trails of
+	// other accounts than the first are reached by. Empty for neither.
+	RestoreRole, MemberRole string
 	// Ledger keeps incidents and what is to be told of them; nil for none.
 	Ledger ledger.Store
 	// Route says which channels are told of an incident; nil for all.
@@ -48,12 +54,12 @@ type Options struct {
 	Alarm string
 }
 
-// New builds the engine on AWS clients. With an error the engine repairs all the same, and its channel is missing.
+// New builds the engine on AWS clients. With an error the engine repairs all the same, and a channel is missing.
 func New(cfg aws.Config, o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	client := &cloud.Client{Config: cfg, Version: o.Version}
+	client := &cloud.Client{Config: cfg, Version: o.Version, Restore: o.RestoreRole}
 	e := &Engine{
 		Guard: &guard.Guard{
 			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
@@ -64,19 +70,20 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		Log:    o.Log, LogIncidents: o.LogIncidents,
 		History: client, Regions: o.Regions,
 	}
+	e.Guard.OnlyStart, e.Guard.OwnRole = o.OnlyStart, o.RestoreRole
+	e.Guard.Budget = &Budget{Store: o.Ledger, PerHour: o.Budget}
+	if o.MemberRole != "" && len(o.Accounts) > 0 {
+		e.Guard.Cloud = &cloud.Members{Home: client, Account: o.Accounts[0], Role: o.MemberRole}
+	}
 	if o.Ledger != nil {
 		e.keep(o)
 	}
-	if o.TopicARN == "" {
+	if o.Channels == nil {
 		return e, nil
 	}
-	topic, err := sns.Open(cfg, o.TopicARN)
-	if err != nil {
-		return e, err
-	}
-	topic.Compat2017, topic.Location = o.Compat2017, o.Location
-	e.Channels = []notify.Channel{{Name: "sns", Notifier: topic}}
-	return e, nil
+	var err error
+	e.Channels, err = o.Channels(e)
+	return e, err
 }
 
 // keep gives the engine its ledger.
@@ -101,16 +108,25 @@ func (e *Engine) Learn(ctx context.Context) error {
 	if len(e.Guard.Accounts) > 0 {
 		return nil
 	}
-	self, err := e.Guard.Cloud.Self(ctx)
+	account, err := e.Account(ctx)
 	if err != nil {
 		return fmt.Errorf("find out the account: %w", err)
 	}
-	account := cloud.AccountOf(self)
-	if account == "" {
-		return fmt.Errorf("find out the account: %q names none", self)
-	}
 	e.Guard.Accounts = []string{account}
 	return nil
+}
+
+// Account is the account that the credentials belong to.
+func (e *Engine) Account(ctx context.Context) (string, error) {
+	self, err := e.Guard.Cloud.Self(ctx)
+	if err != nil {
+		return "", err
+	}
+	account := cloud.AccountOf(self)
+	if account == "" {
+		return "", fmt.Errorf("%q names none", self)
+	}
+	return account, nil
 }
 
 // Warm opens the connection to CloudTrail before it is needed.

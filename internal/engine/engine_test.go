@@ -312,7 +312,7 @@ func TestForgedFloodIsToldOnce(t *testing.T) {
 
 func TestTopicOfNoService(t *testing.T) {
 	a := onSim(t, sim.Options{})
-	e, err := New(a.ours, Options{Accounts: []string{a.id}, TopicARN: "alerts", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: a.world.Now})
+	e, err := New(a.ours, Options{Accounts: []string{a.id}, Channels: toldBy(a.ours, "alerts"), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: a.world.Now})
 	if err == nil || !strings.Contains(err.Error(), "arn:aws") {
 		t.Errorf("a malformed topic: %v", err)
 	}

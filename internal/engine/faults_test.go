@@ -97,7 +97,7 @@ func TestA3Flood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := onSim(t, sim.Options{Clock: time.Now})
 		a.addTrail(t, "quiet")
-		e := a.engine(t, func(o *Options) { o.TopicARN = "" })
+		e := a.engine(t, func(o *Options) { o.Channels = nil })
 		one, _ := event.Decode(a.stop(t, "main"))
 		records := make([]event.Record, 0, 100_001)
 		for range 100_000 {
@@ -256,7 +256,7 @@ func TestGroupE(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := onSim(t, sim.Options{Clock: time.Now, ReadLag: test.lag})
 				var heard []incident.Incident
-				e := a.engine(t, func(o *Options) { o.TopicARN = "" })
+				e := a.engine(t, func(o *Options) { o.Channels = nil })
 				test.fault.Principal = "*trailwarden*"
 				remove := a.world.Inject(test.fault)
 				stop := a.stop(t, "main")

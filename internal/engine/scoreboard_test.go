@@ -358,7 +358,7 @@ func (a account) behindRule(t *testing.T, e *Engine) {
 // pin is the engine with the trail pinned as it is, and everything open for repair.
 func (a account) pin(t *testing.T) *Engine {
 	t.Helper()
-	e := a.engine(t, func(o *Options) { o.TopicARN = "" })
+	e := a.engine(t, func(o *Options) { o.Channels = nil })
 	arn := trail.ARN{Partition: "aws", Region: region, Account: a.id, Name: "main"}
 	state, err := e.Guard.Cloud.(*cloud.Client).Read(t.Context(), arn)
 	if err != nil {

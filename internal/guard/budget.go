@@ -13,8 +13,7 @@ import (
 type Budget struct {
 	// PerHour is how many calls within an hour; 0 means any number.
 	PerHour int
-
-	spent []time.Time // within the last hour, oldest first
+	Spent   []time.Time // calls within the last hour, oldest first
 }
 
 // Take says whether the action may be made now, and counts it when it may. What is refused may be made at the time again.
@@ -22,11 +21,11 @@ func (b *Budget) Take(op trail.Op, now time.Time) (ok bool, again time.Time) {
 	if b.PerHour <= 0 || op == trail.StartLogging {
 		return true, time.Time{}
 	}
-	b.spent = slices.DeleteFunc(b.spent, func(t time.Time) bool { return !now.Before(t.Add(time.Hour)) })
-	if len(b.spent) >= b.PerHour {
-		return false, b.spent[0].Add(time.Hour)
+	b.Spent = slices.DeleteFunc(b.Spent, func(t time.Time) bool { return !now.Before(t.Add(time.Hour)) })
+	if len(b.Spent) >= b.PerHour {
+		return false, b.Spent[0].Add(time.Hour)
 	}
-	b.spent = append(b.spent, now)
+	b.Spent = append(b.Spent, now)
 	return true, time.Time{}
 }
 
@@ -36,7 +35,7 @@ func (b *Budget) Left(now time.Time) int {
 		return -1
 	}
 	used := 0
-	for _, t := range b.spent {
+	for _, t := range b.Spent {
 		if now.Before(t.Add(time.Hour)) {
 			used++
 		}

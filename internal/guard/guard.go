@@ -48,6 +48,8 @@ type Guard struct {
 	Alarm string
 	// Baseline finds what a trail is pinned to be; nil, or false, where nothing is pinned.
 	Baseline func(trail.ARN) (trail.Baseline, bool)
+	// OwnRole is the ARN of the role that repairs are made with, where that is another than the one that reads.
+	OwnRole string
 	// OwnTag is a tag that trailwarden itself sets; it is no part of a trail's state.
 	OwnTag string
 	// Journal remembers the calls that were made; nil for nothing.
@@ -56,6 +58,10 @@ type Guard struct {
 	StartFirst bool
 	// Brake bounds the rate of repairs of one trail; nil for no bound.
 	Brake *Brake
+	// Budget says whether a call that changes something may be made in this hour, and else when; nil for no bound.
+	Budget interface {
+		Take(ctx context.Context, op trail.Op, now time.Time) (ok bool, again time.Time)
+	}
 	// Around is what is asked besides the trail: our standing in the organization, whose a bucket is, Event history. Nil
 	// for nothing.
 	Around Surroundings

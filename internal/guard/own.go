@@ -151,7 +151,7 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 	}
 	var others []event.Record
 	for _, r := range hints {
-		if !suspect(r) || !sameRole(self, r.Actor) {
+		if !suspect(r) || !sameRole(self, r.Actor) && !g.restores(r.Actor) {
 			others = append(others, r)
 			continue
 		}
@@ -168,7 +168,7 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 		default:
 			others = append(others, r)
 			// A user's credentials may be in the hands of a person too; a role of trailwarden's own may not.
-			if whole && strings.Contains(self, ":assumed-role/") {
+			if whole && strings.Contains(r.Actor.ARN, ":assumed-role/") {
 				stolen(&incidents[i])
 			}
 		}
@@ -212,6 +212,18 @@ func (g *Guard) journal() Journal {
 // sameRole says whether a record's actor is the principal self. Sessions of one role are one principal.
 func sameRole(self string, a event.Actor) bool {
 	return self != "" && a.ARN != "" && principal(self) == principal(a.ARN)
+}
+
+// restores says whether the actor is the role that repairs are made with, where that is another than our own.
+func (g *Guard) restores(a event.Actor) bool {
+	_, role, ok := strings.Cut(g.OwnRole, ":role/")
+	if !ok {
+		return false
+	}
+	name := role[strings.LastIndex(role, "/")+1:] // a session's ARN has no path
+	_, session, ok := strings.Cut(a.ARN, ":assumed-role/")
+	sessionRole, _, _ := strings.Cut(session, "/")
+	return ok && sessionRole == name && a.Account == strings.Split(g.OwnRole, ":")[4]
 }
 
 // principal shortens "arn:…:assumed-role/ROLE/SESSION" to its role.

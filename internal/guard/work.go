@@ -104,6 +104,13 @@ func (w *work) do(ctx context.Context, action trail.Action, unread bool) error {
 		}
 		return nil
 	}
+	if g := w.guard; g.Budget != nil {
+		if ok, again := g.Budget.Take(ctx, action.Op, g.Now()); !ok {
+			w.failed = true
+			w.why = fmt.Sprintf("%s was not called: the budget of repairs of this hour is used up until %s; somebody may be making trailwarden work", action.Op, again.UTC().Format(time.RFC3339))
+			return fmt.Errorf("repair trail: the budget of repairs is used up until %s", again.UTC().Format(time.RFC3339))
+		}
+	}
 	if err := w.guard.Brake.Wait(ctx, w.arn, w.guard.Now); err != nil {
 		w.failed, w.why = true, "the time for this run was over while the trail's repairs were slowed down"
 		return fmt.Errorf("repair trail: %w", err)

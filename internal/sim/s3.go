@@ -20,7 +20,7 @@ func newS3(w *World) *service {
 			name, key := pathOf(c.request)
 			return bucketARN(c.region, name, key)
 		},
-		operations: []operation{
+		operations: append([]operation{
 			{"ListBuckets", reads, b.list},
 			{"CreateBucket", writes, b.create},
 			{"HeadBucket", reads, b.on("s3:ListBucket", b.head)},
@@ -35,7 +35,7 @@ func newS3(w *World) *service {
 			{"GetObject", dataReads, b.on("s3:GetObject", b.getObject)},
 			{"HeadObject", dataReads, b.on("s3:GetObject", b.getObject)},
 			{"DeleteObject", dataWrites, b.on("s3:DeleteObject", b.deleteObject)},
-		},
+		}, settingOperations(b)...),
 	}
 }
 
@@ -52,7 +52,9 @@ type bucket struct {
 	policy                policy
 	objects               map[string]object
 	lock                  bool                // Object Lock, and with it versions: set when the bucket is made
-	versions              map[string][]object // of a bucket with Object Lock: all, the oldest first
+	versioned             bool                // versions without Object Lock
+	versions              map[string][]object // of a bucket that keeps them: all, the oldest first
+	settings              map[string][]byte   // as they were put, by name in the query
 }
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -73,6 +75,11 @@ func routeS3(r *http.Request) string {
 		return "ListObjectVersions"
 	case key == "" && q.Get("list-type") == "2" && r.Method == http.MethodGet:
 		return "ListObjectsV2"
+	}
+	for _, s := range bucketSettings {
+		if key == "" && q.Has(s.query) {
+			return map[string]string{http.MethodGet: "Get" + s.operation, http.MethodPut: "Put" + s.operation}[r.Method]
+		}
 	}
 	for sub := range q {
 		if sub != "x-id" && sub != "versionId" && !strings.HasPrefix(sub, "X-Amz-") {

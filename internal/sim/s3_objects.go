@@ -34,7 +34,7 @@ func (b *buckets) putObject(c *call, x *bucket, key string) (any, error) {
 	if err := x.lockObject(c, &o); err != nil {
 		return nil, err
 	}
-	if x.lock {
+	if x.keepsVersions() {
 		x.versions[key] = append(x.versions[key], o)
 		header["X-Amz-Version-Id"] = o.id
 	}

@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-// versioning is what an object has in a bucket with Object Lock.
+// keepsVersions says whether nothing in the bucket is overwritten. Versions that it had none for before are forgotten here.
+func (x *bucket) keepsVersions() bool { return x.lock || x.versioned }
+
+// versioning is what an object has in a bucket that keeps versions.
 type versioning struct {
 	id     string
 	marker bool      // a delete marker: it hides what is older
@@ -31,7 +34,7 @@ func (v versioning) headers() map[string]string {
 // lockObject gives an object its version, and reads the retention that the request asks for.
 func (x *bucket) lockObject(c *call, o *object) error {
 	mode, until := c.request.Header.Get("X-Amz-Object-Lock-Mode"), c.request.Header.Get("X-Amz-Object-Lock-Retain-Until-Date")
-	if x.lock {
+	if x.keepsVersions() {
 		o.id = c.world.token(32)
 	}
 	if mode == "" && until == "" {
@@ -56,7 +59,7 @@ func (x *bucket) lockObject(c *call, o *object) error {
 
 // version finds a version, or the current object for "".
 func (x *bucket) version(key, id string) (object, error) {
-	if id == "" || id == "null" && !x.lock {
+	if id == "" || id == "null" && !x.keepsVersions() {
 		if o, ok := x.objects[key]; ok {
 			return o, nil
 		}
@@ -73,10 +76,10 @@ func (x *bucket) version(key, id string) (object, error) {
 	return object{}, fail("NoSuchVersion", "The specified version does not exist.").status(http.StatusNotFound)
 }
 
-// deleteVersion removes a version that nothing retains. Without a version, a bucket with Object Lock gets a delete marker.
+// deleteVersion removes a version that nothing retains. Without a version, a bucket that keeps versions gets a delete marker.
 func (x *bucket) deleteVersion(c *call, key, id string) (any, error) {
 	switch {
-	case !x.lock:
+	case !x.keepsVersions():
 		delete(x.objects, key)
 		return answer{status: http.StatusNoContent}, nil
 	case id == "":

@@ -22,6 +22,7 @@ func newServices(w *World) []*service {
 		newOrganizations(w),
 		newEC2(w),
 		newDynamoDB(w),
+		newCloudFormation(w),
 	}
 }
 

@@ -106,6 +106,7 @@ type World struct {
 	logs      *logs
 	queues    *queues
 	topics    *topics
+	stacks    *stacks
 	functions *functions   // Lambda, which has no API here
 	bus       func(Record) // set by EventBridge; called without the lock
 

@@ -246,6 +246,34 @@ func TestFaults(t *testing.T) {
 			},
 			lost: []string{"logging", "accounts"},
 		}, {
+			name:  "A24 no longer the organization's: a delegated administrator may change nothing of it",
+			unpin: func(s *Settings) { s.Organization = true },
+			tamper: func(s *State) {
+				s.Organization, s.Logging, s.Caller = false, false, Caller{Account: "444455556666", Delegated: true, Management: main.Account}
+			},
+			lost: []string{"logging", "accounts"},
+			left: []Reason{WrongAccount, WrongAccount},
+		}, {
+			name:   "B7 the pinned bucket belongs to somebody else: no trail is pointed to it, the rest is mended",
+			tamper: func(s *State) { s.Bucket, s.Validation, s.PinnedBucket = "evil", false, OwnerOther },
+			want:   []request{{Op: UpdateTrail, Send: []Field{FieldValidation}, Set: Settings{Validation: true}}},
+			lost:   []string{"validation", "bucket"},
+			left:   []Reason{Foreign},
+		}, {
+			name:   "B7 nor is a trail created with it",
+			tamper: func(s *State) { *s = State{ARN: main, Deleted: true, PinnedBucket: OwnerOther} },
+			lost:   []string{"trail"},
+			left:   []Reason{Foreign},
+		}, {
+			name: "Control Tower's trail is started, and otherwise left",
+			unpin: func(s *Settings) {
+				s.Tags = map[string]string{"aws:cloudformation:stack-name": "StackSet-AWSControlTowerBP-BASELINE-CLOUDTRAIL-1"}
+			},
+			tamper: func(s *State) { s.Logging, s.Validation = false, false },
+			want:   []request{{Op: StartLogging, Send: []Field{FieldLogging}, Set: Settings{Logging: true}}},
+			lost:   []string{"logging", "validation"},
+			left:   []Reason{Owned},
+		}, {
 			name: "F12 the trail is stricter than the baseline in all there is, and its bucket is another",
 			unpin: func(s *Settings) {
 				*s = Settings{Bucket: "logs", Selectors: basic(writing)}

@@ -71,19 +71,28 @@ func regionOf(name string) (string, bool) {
 	return part[3], true
 }
 
-// failure is an error by its code: AWS's own words may quote policies and keys.
+// Error is AWS's refusal to give a secret. Its text holds nothing of AWS's own words, which may quote policies and keys.
+type Error struct {
+	Code string // AWS's error code
+	Hint string // what a person can do about it; empty where waiting may help
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Code
+	}
+	return e.Code + ": " + e.Hint
+}
+
+// failure is an error by its code.
 func failure(err error, permission string) error {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return err
 	}
-	code := api.ErrorCode()
-	hint := hints[code]
-	if strings.HasPrefix(code, "AccessDenied") {
-		hint = "allow " + permission + " on it, and kms:Decrypt on its key, to the role that trailwarden runs as"
+	failed := &Error{Code: api.ErrorCode(), Hint: hints[api.ErrorCode()]}
+	if strings.HasPrefix(failed.Code, "AccessDenied") {
+		failed.Hint = "allow " + permission + " on it, and kms:Decrypt on its key, to the role that trailwarden runs as"
 	}
-	if hint == "" {
-		return errors.New(code)
-	}
-	return errors.New(code + ": " + hint)
+	return failed
 }

@@ -251,6 +251,8 @@ func TestYAMLGivesTheSameConfiguration(t *testing.T) {
 				data = 1
 			case k.Check != nil && k.Kind() == config.Text:
 				data = k.Example
+			case k.Kind() == config.Number:
+				data = rapid.IntRange(0, 1000).Draw(t, "number")
 			case k.Kind() == config.Bool:
 				data = rapid.Bool().Draw(t, "bool")
 			case k.Kind() == config.List && k.Name != "accounts":
