@@ -24,7 +24,8 @@ import (
 	"github.com/trailwarden/trailwarden/internal/cloud"
 )
 
-// Store reads S3, and writes small objects. Each bucket is asked in its own Region.
+// Store reads S3, and writes small objects. Each bucket is asked in its own Region. A Store of a Config is ready; Open makes one
+// that is patient.
 type Store struct {
 	Config aws.Config
 
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error)
 			t.ResponseHeaderTimeout = headerTimeout
 		})
 	}
-	return &Store{Config: cfg, buckets: map[string]*bucket{}}, nil
+	return &Store{Config: cfg}, nil
 }
 
 func retryer() aws.Retryer {
@@ -72,6 +73,9 @@ func (s *Store) in(ctx context.Context, name string) *bucket {
 	defer s.mu.Unlock()
 	if b := s.buckets[name]; b != nil {
 		return b
+	}
+	if s.buckets == nil {
+		s.buckets = map[string]*bucket{}
 	}
 	options := func(o *s3.Options) {
 		o.UsePathStyle = s.Config.BaseEndpoint != nil
