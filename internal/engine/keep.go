@@ -150,12 +150,12 @@ func (s *standing) join(next incident.Incident) {
 	was := s.Incident
 	joined, news := was.Join(next)
 	s.Incident, s.news = joined, s.news || news
+	if s.news && next.ID != s.ID && !slices.Contains(s.aliases, next.ID) {
+		s.aliases = append(s.aliases, next.ID) // also of another account of a tampering that is known: its record may come again, late
+	}
 	if joined.Count > was.Count {
 		latest := joined.Tamperings[len(joined.Tamperings)-1]
 		s.added = append(s.added, latest)
-		if latest.ID != s.ID {
-			s.aliases = append(s.aliases, latest.ID)
-		}
 		known := slices.ContainsFunc(was.Tamperings, func(t incident.Tampering) bool { return t.Principal == latest.Principal })
 		s.grave = s.grave || !known
 	}

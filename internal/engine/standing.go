@@ -76,6 +76,27 @@ func (r *run) resolve(ctx context.Context, arn trail.ARN, found []incident.Incid
 	}
 }
 
+// vanished ends what was found wrong with trails that nobody pinned and that are in no list any more: no sweep looks at them.
+func (r *run) vanished(ctx context.Context, listed []trail.ARN) {
+	for arn, open := range r.open {
+		if slices.Contains(listed, arn) || slices.Contains(r.Pinned, arn) {
+			continue
+		}
+		var ended []incident.Incident
+		for _, inc := range open {
+			if !inc.Lasting() || inc.Well() {
+				continue
+			}
+			inc.Outcome, inc.Reason, inc.Drifts = incident.Restored, "the trail is in no list any more", []incident.Drift{}
+			inc.NextSteps = incident.Steps(inc)
+			ended = append(ended, inc)
+		}
+		if len(ended) > 0 {
+			r.incidents(ctx, arn, nil, ended)
+		}
+	}
+}
+
 // quarantine keeps input that could not be decoded, and tells of it; it returns what could not be kept.
 func (e *Engine) quarantine(ctx context.Context, input []byte, bad []event.Bad) []event.Bad {
 	if e.Keeper == nil || len(bad) == 0 {
