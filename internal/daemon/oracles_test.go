@@ -201,7 +201,7 @@ func (o *oracle) message(inc incident.Incident) {
 		return // a call whose intent could not be written may be anybody's after a crash
 	}
 	if inc.Actor != nil && strings.Contains(inc.Actor.ARN, "role/trailwarden") && inc.Outcome != incident.Confirmed && !o.forgedOne(inc) {
-		o.fail("own repair is told as somebody's: %s %s %v", inc.ID, inc.Outcome, rules(inc))
+		o.fail("own repair is told as somebody's: %s %s %v record %+v", inc.ID, inc.Outcome, rules(inc), inc.Record)
 	}
 	if slices.Contains(rules(inc), "own.credentials") {
 		o.fail("own call is told as stolen credentials: %s", inc.ID)

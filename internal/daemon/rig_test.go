@@ -451,7 +451,7 @@ func (r *rig) rest(d time.Duration) {
 		if left <= 0 {
 			return
 		}
-		time.Sleep(min(left, time.Second))
+		time.Sleep(min(left, max(time.Second, d/4)))
 		r.world.Deliver()
 	}
 }

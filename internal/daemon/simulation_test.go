@@ -157,7 +157,7 @@ func play(t testing.TB, seed uint64) *rig {
 	}
 	// Event history is read for the last time an hour later, a channel is tried again after half an hour.
 	r.daemon.Sweep = 10 * time.Minute
-	for end := time.Now().Add(80 * time.Minute); time.Now().Before(end); r.rest(30 * time.Second) {
+	for end := time.Now().Add(80 * time.Minute); time.Now().Before(end); r.rest(40 * time.Second) {
 		r.turn(true)
 	}
 	r.oracle.quiet()

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -78,12 +80,12 @@ func (r *run) resolve(ctx context.Context, arn trail.ARN, found []incident.Incid
 
 // vanished ends what was found wrong with trails that nobody pinned and that are in no list any more: no sweep looks at them.
 func (r *run) vanished(ctx context.Context, listed []trail.ARN) {
-	for arn, open := range r.open {
+	for _, arn := range slices.SortedFunc(maps.Keys(r.open), func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) }) {
 		if slices.Contains(listed, arn) || slices.Contains(r.Pinned, arn) {
 			continue
 		}
 		var ended []incident.Incident
-		for _, inc := range open {
+		for _, inc := range r.open[arn] {
 			if !inc.Lasting() || inc.Well() {
 				continue
 			}
