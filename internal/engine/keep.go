@@ -54,11 +54,12 @@ func chainOf(inc incident.Incident) string {
 // standing is an incident while others are joined to it.
 type standing struct {
 	incident.Incident
-	fresh   bool // begun now
-	news    bool // something is to be recorded
-	grave   bool // more than that the same happened again
-	aliases []string
-	added   []incident.Tampering
+	fresh     bool // begun now
+	explained bool // only a repair of ours was known before
+	news      bool // something is to be recorded
+	grave     bool // more than that the same happened again
+	aliases   []string
+	added     []incident.Tampering
 }
 
 // Keep records incidents of one trail. It returns them as they stand now, joined with what was known, and the messages that are to be
@@ -85,12 +86,17 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 	now := k.Now()
 	var all []*standing
 	for _, next := range incidents {
-		s, err := k.find(ctx, all, next, now)
+		found := next.ID
+		s, err := k.find(ctx, all, &next, now)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case s == nil:
-			all = append(all, &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true})
+			fresh := &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true}
+			if next.ID != found {
+				fresh.aliases = []string{found}
+			}
+			all = append(all, fresh)
 			continue
 		case !slices.Contains(all, s):
 			all = append(all, s)
@@ -111,35 +117,38 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 	return kept, send, nil
 }
 
-// find is the incident that next belongs to; nil when it is the first of its kind.
-func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incident, now time.Time) (*standing, error) {
+// find is the incident that next belongs to; nil when it is the first of its kind. What a sweep found once more, long after it was
+// mended, gets an id of its own.
+func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incident, now time.Time) (*standing, error) {
 	for _, s := range all {
-		if s.Holds(next.ID) || !k.Separate && s.Takes(next, now) {
+		if s.Holds(next.ID) || !k.Separate && s.Takes(*next, now) {
 			return s, nil
 		}
 	}
-	ids := []string{next.ID}
-	prefixes := []string{"alias/" + next.ID}
+	alias, _, err := mark(ctx, k.Store, "alias/"+next.ID, now)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{alias, next.ID}
 	if !k.Separate {
-		prefixes = append(prefixes, "case/"+next.Trail.ARN)
-	}
-	for _, prefix := range prefixes {
-		marks, err := k.Store.Marks(ctx, prefix, now)
+		standing, _, err := mark(ctx, k.Store, "case/"+next.Trail.ARN, now)
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range marks {
-			if m.Key == prefix {
-				ids = append(ids, m.Value)
-			}
-		}
+		ids = append(ids, standing)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
+		if id == "" {
+			continue
+		}
 		inc, found, err := k.Store.Incident(ctx, id)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if found && (inc.Holds(next.ID) || !k.Separate && inc.Takes(next, now)) {
+		case !found:
+		case i < 2 && inc.Over(*next, now):
+			next.ID = incident.ID(next.Trail.ARN, next.ID+"\n"+next.SeenAt.UTC().Format(time.RFC3339Nano))
+		case i == 0 || inc.Holds(next.ID) || !k.Separate && inc.Takes(*next, now):
 			return &standing{Incident: inc}, nil
 		}
 	}
@@ -149,6 +158,7 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incide
 func (s *standing) join(next incident.Incident) {
 	was := s.Incident
 	joined, news := was.Join(next)
+	s.explained = s.explained || was.OwnRepair() && !joined.OwnRepair()
 	s.Incident, s.news = joined, s.news || news
 	if s.news && next.ID != s.ID && !slices.Contains(s.aliases, next.ID) {
 		s.aliases = append(s.aliases, next.ID) // also of another account of a tampering that is known: its record may come again, late
@@ -171,7 +181,7 @@ func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Tim
 	} else {
 		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}}}
 	}
-	if !s.Lasting() && s.fresh && !k.Separate {
+	if !s.Lasting() && (s.fresh || s.explained) && !s.OwnRepair() && !k.Separate {
 		b.Marks = append(b.Marks, ledger.Mark{Key: "case/" + s.Trail.ARN, Value: s.ID})
 	}
 	for _, alias := range s.aliases {
