@@ -204,7 +204,7 @@ func (o *oracle) message(inc incident.Incident) {
 		o.fail("own repair is told as somebody's: %s %s %v record %+v", inc.ID, inc.Outcome, rules(inc), inc.Record)
 	}
 	if slices.Contains(rules(inc), "own.credentials") {
-		o.fail("own call is told as stolen credentials: %s", inc.ID)
+		o.fail("own call is told as stolen credentials: %s %+v", inc.ID, inc.Record)
 	}
 }
 
