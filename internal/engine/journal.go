@@ -97,7 +97,9 @@ func (j *Journal) Ours(ctx context.Context, r event.Record, a trail.ARN) (string
 }
 
 // intentKey is what the keys of the marks of intents begin with. A mark of each five minutes is kept, as records come late.
-func intentKey(a trail.ARN, op trail.Op) string { return "intent/" + a.String() + "/" + string(op) + "/" }
+func intentKey(a trail.ARN, op trail.Op) string {
+	return "intent/" + a.String() + "/" + string(op) + "/"
+}
 
 // Whole implements guard.Journal.
 func (j *Journal) Whole() bool { return true }

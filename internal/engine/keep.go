@@ -25,6 +25,8 @@ type Keeper struct {
 
 	mu    sync.Mutex
 	again map[string]repeated // by channel and incident
+
+	together together
 }
 
 // repeated is a message that waits and only says that something happened again.
@@ -66,18 +68,21 @@ type standing struct {
 // sent at once; messages that may wait are sent from the ledger.
 func (k *Keeper) Keep(ctx context.Context, chain string, incidents []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
 	const tries = 8
-	for try := 1; ; try++ {
-		kept, send, err = k.keep(ctx, chain, incidents)
-		if !errors.Is(err, ledger.ErrMoved) || try == tries {
-			break
+	kept, send, err = k.together.write(chain, incidents, func(all []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
+		for try := 1; ; try++ {
+			kept, send, err = k.keep(ctx, chain, all)
+			if !errors.Is(err, ledger.ErrMoved) || try == tries {
+				return kept, send, err
+			}
 		}
-	}
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("keep incidents of %s: %w", chain, err)
 	}
 	return kept, send, nil
 }
 
+// keep is Keep once: what is kept stands in the order of the incidents that came, one for each.
 func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
 	_, _, head, err := k.Store.Latest(ctx, chain)
 	if err != nil {
@@ -85,23 +90,26 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 	}
 	now := k.Now()
 	var all []*standing
-	for _, next := range incidents {
-		found := next.ID
-		s, err := k.find(ctx, all, &next, now)
+	place := make([]*standing, len(incidents)) // where each incident has gone
+	for i, next := range incidents {
+		as := next.ID
+		s, known, err := k.find(ctx, all, &next, now)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case s == nil:
-			fresh := &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true}
-			if next.ID != found {
-				fresh.aliases = []string{found}
+			s = &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true}
+			if next.ID != as {
+				s.aliases = []string{as}
 			}
-			all = append(all, fresh)
-			continue
+			all = append(all, s)
 		case !slices.Contains(all, s):
 			all = append(all, s)
+			fallthrough
+		default:
+			s.join(next, known)
 		}
-		s.join(next)
+		place[i] = s
 	}
 	for _, s := range all {
 		if s.news {
@@ -112,30 +120,32 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 			s.Ledger = &incident.LedgerHead{Chain: head.Chain, Seq: head.Seq, Hash: head.Hash}
 			send = append(send, k.ready(batch.Queue, s)...)
 		}
+	}
+	for _, s := range place {
 		kept = append(kept, s.Incident)
 	}
 	return kept, send, nil
 }
 
-// find is the incident that next belongs to; nil when it is the first of its kind. What a sweep found once more, long after it was
-// mended, gets an id of its own.
-func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incident, now time.Time) (*standing, error) {
-	for _, s := range all {
-		if s.Holds(next.ID) || !k.Separate && s.Takes(*next, now) {
-			return s, nil
-		}
-	}
+// find is the incident that next belongs to; nil when it is the first of its kind. Known says that next was joined to it before, and need not
+// be in its list any more. What a sweep found once more, long after it was mended, gets an id of its own.
+func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incident, now time.Time) (_ *standing, known bool, err error) {
 	alias, _, err := mark(ctx, k.Store, "alias/"+next.ID, now)
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	for _, s := range all {
+		if s.Holds(next.ID) || s.ID == alias || !k.Separate && s.Takes(*next, now) {
+			return s, s.ID == alias, nil
+		}
 	}
 	ids := []string{alias, next.ID}
 	if !k.Separate {
-		standing, _, err := mark(ctx, k.Store, "case/"+next.Trail.ARN, now)
+		id, _, err := mark(ctx, k.Store, "case/"+next.Trail.ARN, now)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		ids = append(ids, standing)
+		ids = append(ids, id)
 	}
 	for i, id := range ids {
 		if id == "" {
@@ -144,21 +154,28 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incid
 		inc, found, err := k.Store.Incident(ctx, id)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		case !found:
 		case i < 2 && inc.Over(*next, now):
 			next.ID = incident.ID(next.Trail.ARN, next.ID+"\n"+next.SeenAt.UTC().Format(time.RFC3339Nano))
 		case i == 0 || inc.Holds(next.ID) || !k.Separate && inc.Takes(*next, now):
-			return &standing{Incident: inc}, nil
+			return &standing{Incident: inc}, i == 0, nil
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
-func (s *standing) join(next incident.Incident) {
+// join adds next. One that is known counts only for how it leaves the trail.
+func (s *standing) join(next incident.Incident, known bool) {
 	was := s.Incident
 	joined, news := was.Join(next)
 	s.explained = s.explained || was.OwnRepair() && !joined.OwnRepair()
+	if known && next.Record != nil && joined.Count > was.Count {
+		joined.Count, joined.Tamperings, news = was.Count, was.Tamperings, joined.Outcome != was.Outcome
+		if !news {
+			return
+		}
+	}
 	s.Incident, s.news = joined, s.news || news
 	if s.news && next.ID != s.ID && !slices.Contains(s.aliases, next.ID) {
 		s.aliases = append(s.aliases, next.ID) // also of another account of a tampering that is known: its record may come again, late
@@ -178,8 +195,10 @@ func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Tim
 	b := ledger.Batch{Chain: chain, After: &head.Seq, Incident: &s.Incident}
 	if s.grave {
 		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindIncident, Body: s.Incident}}
-	} else {
-		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}}}
+	}
+	// An incident lists some of its tamperings only: the chain has all.
+	if left := slices.ContainsFunc(s.added, func(t incident.Tampering) bool { return !s.Holds(t.ID) }); left || !s.grave {
+		b.Entries = slices.Insert(b.Entries, 0, ledger.Draft{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}})
 	}
 	if !s.Lasting() && (s.fresh || s.explained) && !s.OwnRepair() && !k.Separate {
 		b.Marks = append(b.Marks, ledger.Mark{Key: "case/" + s.Trail.ARN, Value: s.ID})
