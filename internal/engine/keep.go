@@ -56,11 +56,12 @@ func chainOf(inc incident.Incident) string {
 // standing is an incident while others are joined to it.
 type standing struct {
 	incident.Incident
-	fresh   bool // begun now
-	news    bool // something is to be recorded
-	grave   bool // more than that the same happened again
-	aliases []string
-	added   []incident.Tampering
+	fresh     bool // begun now
+	explained bool // only a repair of ours was known before
+	news      bool // something is to be recorded
+	grave     bool // more than that the same happened again
+	aliases   []string
+	added     []incident.Tampering
 }
 
 // Keep records incidents of one trail. It returns them as they stand now, joined with what was known, and the messages that are to be
@@ -91,12 +92,16 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 	var all []*standing
 	place := make([]*standing, len(incidents)) // where each incident has gone
 	for i, next := range incidents {
-		s, known, err := k.find(ctx, all, next, now)
+		as := next.ID
+		s, known, err := k.find(ctx, all, &next, now)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case s == nil:
 			s = &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true}
+			if next.ID != as {
+				s.aliases = []string{as}
+			}
 			all = append(all, s)
 		case !slices.Contains(all, s):
 			all = append(all, s)
@@ -123,18 +128,18 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 }
 
 // find is the incident that next belongs to; nil when it is the first of its kind. Known says that next was joined to it before, and need not
-// be in its list any more.
-func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incident, now time.Time) (_ *standing, known bool, err error) {
+// be in its list any more. What a sweep found once more, long after it was mended, gets an id of its own.
+func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incident, now time.Time) (_ *standing, known bool, err error) {
 	alias, _, err := mark(ctx, k.Store, "alias/"+next.ID, now)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, s := range all {
-		if s.Holds(next.ID) || s.ID == alias || !k.Separate && s.Takes(next, now) {
+		if s.Holds(next.ID) || s.ID == alias || !k.Separate && s.Takes(*next, now) {
 			return s, s.ID == alias, nil
 		}
 	}
-	ids := []string{next.ID, alias}
+	ids := []string{alias, next.ID}
 	if !k.Separate {
 		id, _, err := mark(ctx, k.Store, "case/"+next.Trail.ARN, now)
 		if err != nil {
@@ -142,16 +147,19 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incide
 		}
 		ids = append(ids, id)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		if id == "" {
 			continue
 		}
 		inc, found, err := k.Store.Incident(ctx, id)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, false, err
-		}
-		if found && (inc.Holds(next.ID) || inc.ID == alias || !k.Separate && inc.Takes(next, now)) {
-			return &standing{Incident: inc}, inc.ID == alias, nil
+		case !found:
+		case i < 2 && inc.Over(*next, now):
+			next.ID = incident.ID(next.Trail.ARN, next.ID+"\n"+next.SeenAt.UTC().Format(time.RFC3339Nano))
+		case i == 0 || inc.Holds(next.ID) || !k.Separate && inc.Takes(*next, now):
+			return &standing{Incident: inc}, i == 0, nil
 		}
 	}
 	return nil, false, nil
@@ -161,19 +169,20 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incide
 func (s *standing) join(next incident.Incident, known bool) {
 	was := s.Incident
 	joined, news := was.Join(next)
-	if known && joined.Count > was.Count {
+	s.explained = s.explained || was.OwnRepair() && !joined.OwnRepair()
+	if known && next.Record != nil && joined.Count > was.Count {
 		joined.Count, joined.Tamperings, news = was.Count, was.Tamperings, joined.Outcome != was.Outcome
 		if !news {
 			return
 		}
 	}
 	s.Incident, s.news = joined, s.news || news
+	if s.news && next.ID != s.ID && !slices.Contains(s.aliases, next.ID) {
+		s.aliases = append(s.aliases, next.ID) // also of another account of a tampering that is known: its record may come again, late
+	}
 	if joined.Count > was.Count {
 		latest := joined.Tamperings[len(joined.Tamperings)-1]
 		s.added = append(s.added, latest)
-		if latest.ID != s.ID {
-			s.aliases = append(s.aliases, latest.ID)
-		}
 		known := slices.ContainsFunc(was.Tamperings, func(t incident.Tampering) bool { return t.Principal == latest.Principal })
 		s.grave = s.grave || !known
 	}
@@ -191,7 +200,7 @@ func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Tim
 	if left := slices.ContainsFunc(s.added, func(t incident.Tampering) bool { return !s.Holds(t.ID) }); left || !s.grave {
 		b.Entries = slices.Insert(b.Entries, 0, ledger.Draft{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}})
 	}
-	if !s.Lasting() && s.fresh && !k.Separate {
+	if !s.Lasting() && (s.fresh || s.explained) && !s.OwnRepair() && !k.Separate {
 		b.Marks = append(b.Marks, ledger.Mark{Key: "case/" + s.Trail.ARN, Value: s.ID})
 	}
 	for _, alias := range s.aliases {
