@@ -43,7 +43,7 @@ var layers = []layer{
 	{level: 2, name: "archive", may: []string{"event", "incident", "logfile"}},
 	{level: 2, name: "sim"}, // a model of AWS of its own, and no view of ours
 	{level: 3, name: "s3store", may: []string{"cloud", "archive"}, aws: true},
-	{level: 3, name: "engine", may: below, aws: true}, // the wiring that every entrance shares
+	{level: 3, name: "engine", may: below, aws: true},   // the wiring that every entrance shares
 	{level: 3, name: "channels", may: below, aws: true}, // opens the channels that are configured
 	{level: 3, name: "drill", may: below, aws: true},
 	{level: 3, name: "deploy", may: below, aws: true},

@@ -154,6 +154,8 @@ func (e *Engine) Sweep(ctx context.Context) Report {
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
+	} else {
+		run.vanished(ctx, trails)
 	}
 	for _, a := range e.Pinned {
 		if !slices.Contains(trails, a) {

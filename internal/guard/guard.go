@@ -138,6 +138,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	// Nothing stands between a stopped trail and its repair, not even the question who we are.
 	if !urgent {
 		hints = g.confirmOurs(ctx, incidents, hints, a)
+		incidents = worthTelling(incidents)
 	}
 	if len(hints) == 0 && len(records) > 0 {
 		return incidents, nil // only our own calls, and calls that are nothing to us
@@ -152,6 +153,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 	err := w.run(ctx)
 	if urgent {
 		g.confirmOurs(ctx, incidents, hints, a)
+		incidents = worthTelling(incidents)
 	}
 	if len(records) == 0 {
 		incidents = w.swept(ctx)

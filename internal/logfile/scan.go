@@ -109,7 +109,7 @@ func (s *scan) document(first bool) {
 		case '}':
 			s.at++
 		case 0:
-			s.truncated()
+			s.truncated(false)
 		default:
 			s.oddity("goes on behind its list of records")
 		}
@@ -139,7 +139,7 @@ func (s *scan) list(name string, first bool) {
 			s.at++
 			return
 		case c == 0:
-			s.truncated()
+			s.truncated(false)
 			return
 		case c != '{':
 			s.oddity("is no object where a record should be")
@@ -156,7 +156,7 @@ func (s *scan) list(name string, first bool) {
 			s.at++
 			return
 		case 0:
-			s.truncated()
+			s.truncated(false)
 			return
 		default:
 			s.oddity("is neither a comma nor the end of the list")
@@ -177,7 +177,7 @@ func (s *scan) element(at spot) {
 		s.stop = true // the error says it all
 		return
 	case end < 0 && s.eof:
-		s.truncated()
+		s.truncated(at.list == "")
 		return
 	case end < 0 || end-s.at > recordLimit:
 		if s.whole && at.list == "" {
@@ -229,7 +229,7 @@ func (s *scan) large(at spot, end int) {
 				break
 			}
 			if !s.more(windowSize) {
-				s.truncated()
+				s.truncated(false)
 				return
 			}
 		}
@@ -325,11 +325,11 @@ func (s *scan) peek() byte {
 
 func (s *scan) here() string { return fmt.Sprintf("byte %d", s.base+int64(s.at)) }
 
-// truncated ends a text that breaks off.
-func (s *scan) truncated() {
+// truncated ends a text that breaks off; alone: in an object that stands by itself.
+func (s *scan) truncated(alone bool) {
 	s.stop = true
-	if s.whole && s.lines && s.err == nil {
-		// Lines that are whole may follow the one that is not.
+	if s.whole && (s.lines || alone) && s.err == nil {
+		// Lines that are whole may follow the one that is not, and an envelope may hold records that are.
 		s.odd, s.cut = true, true
 		return
 	}

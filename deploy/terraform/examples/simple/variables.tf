@@ -1,0 +1,26 @@
+variable "region" {
+  description = "Region that trailwarden runs in: the home Region of the trail."
+  type        = string
+}
+
+variable "iam_events_region" {
+  description = "Region in which the events of IAM appear: us-east-1 (aws-cn: cn-north-1, aws-us-gov: us-gov-west-1)."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "notification_email" {
+  description = "Address that is told of every incident."
+  type        = string
+}
+
+variable "zip" {
+  description = "The function's zip on this machine: dist/trailwarden.zip."
+  type        = string
+}
+
+variable "baseline" {
+  description = "File in the zip that pins the trails. Empty when nothing is pinned."
+  type        = string
+  default     = ""
+}
