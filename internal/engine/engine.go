@@ -131,6 +131,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			rejected = append(rejected, e.Guard.Reject(r, err))
 			continue
 		}
+		arn = e.meant(arn, r)
 		if hints[arn] == nil {
 			order = append(order, arn)
 		}

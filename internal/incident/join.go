@@ -105,6 +105,7 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 		inc.again(next)
 		return inc, true
 	}
+	inc.Accounts = union(inc.Accounts, next.Accounts)
 	t := &inc.Tamperings[i]
 	if next.Record != nil && t.EventID == "" {
 		// The sweep was first. Now it is known who it was.
@@ -343,4 +344,10 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// union is what is in either list, sorted; nil where there is nothing.
+func union(a, b []string) []string {
+	all := slices.Sorted(slices.Values(slices.Concat(a, b)))
+	return slices.Compact(all)
 }
