@@ -227,13 +227,13 @@ func TestSchemaIsPublished(t *testing.T) {
 	}
 }
 
-func TestReadmeHasTheTable(t *testing.T) {
+func TestPageHasTheTable(t *testing.T) {
 	const begin, end = "<!-- keys: begin (go test ./internal/config -update) -->\n", "<!-- keys: end -->"
-	golden(t, "../../README.md", func(readme string) string {
-		before, rest, found := strings.Cut(readme, begin)
+	golden(t, "../../docs/configuration.md", func(page string) string {
+		before, rest, found := strings.Cut(page, begin)
 		_, after, closed := strings.Cut(rest, end)
 		if !found || !closed {
-			t.Fatalf("README.md has no place for the table: %q … %q", begin, end)
+			t.Fatalf("docs/configuration.md has no place for the table: %q … %q", begin, end)
 		}
 		return before + begin + Markdown() + end + after
 	})

@@ -4,13 +4,13 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +43,7 @@ type Daemon struct {
 
 	Sweep     time.Duration // time between two sweeps
 	Hidden    time.Duration // how long a received message is hidden; it is hidden anew while it is worked on
-	Pollers   int           // how many receive at the same time
+	Pollers   int           // how many always receive; while the queue is long more do
 	Heartbeat time.Duration // how often people are told that the guard lives; 0 for never
 	Keep      time.Duration // how long what is well is kept in the ledger; 0 for ever
 	Anchor    func(context.Context) error
@@ -54,6 +54,7 @@ type Daemon struct {
 	stats    Stats
 	sweeping atomic.Int64 // when the last sweep that reached its end began, Unix nanoseconds
 	started  time.Time
+	helping  atomic.Int64 // how many receive because the queue is long
 }
 
 // Use goes on with another engine: the configuration was read again. Work that was begun is ended with the old one.
@@ -216,14 +217,28 @@ func (d *Daemon) file(ctx context.Context, m source.Message, o source.Object) er
 		return err
 	}
 	defer body.Close()
-	var records []event.Record
+	// Whoever can write to the bucket chooses how large the file is: its records are handled as they come.
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	records := []event.Record{}
+	handle := func() {
+		if failed := d.take(d.engine().Records(ctx, records), []source.Message{m}); failed[m.ID] {
+			stop(errUnhandled)
+		}
+		records = nil
+	}
 	var reader logfile.Reader
-	summary, err := reader.Read(ctx, body, o.Size, logfile.Filter{Source: "cloudtrail.amazonaws.com"}, func(r event.Record) {
+	summary, err := reader.Read(reading, body, o.Size, logfile.Filter{Source: "cloudtrail.amazonaws.com"}, func(r event.Record) {
 		r.Carrier.MessageID = m.ID
-		records = append(records, r)
+		if records = append(records, r); len(records) == atOnce && reading.Err() == nil {
+			handle()
+		}
 	})
-	if err != nil {
-		return err
+	if len(records) > 0 && reading.Err() == nil {
+		handle() // what stands before damage too
+	}
+	if err != nil || reading.Err() != nil {
+		return cmp.Or(context.Cause(reading), err)
 	}
 	for _, f := range summary.Faults {
 		if f.Kind == logfile.Unreadable {
@@ -231,13 +246,13 @@ func (d *Daemon) file(ctx context.Context, m source.Message, o source.Object) er
 		}
 		d.Log.Warn("a log file is not as CloudTrail writes them", "bucket", o.Bucket, "key", o.Key, "kind", f.Kind, "where", f.Where, "text", f.Text)
 	}
-	for part := range slices.Chunk(records, 1000) {
-		if failed := d.take(d.engine().Records(ctx, part), []source.Message{m}); failed[m.ID] {
-			return errors.New("some of its records could not be handled")
-		}
-	}
 	return nil
 }
+
+// atOnce is how many records of a file are handled at the same time.
+const atOnce = 1000
+
+var errUnhandled = errors.New("some of its records could not be handled")
 
 // sweep looks at every trail.
 func (d *Daemon) sweep(ctx context.Context) error {

@@ -64,7 +64,7 @@ func (d *Daemon) Run(ctx context.Context) {
 		if d.Queue == nil {
 			break
 		}
-		wg.Go(func() { d.poll(ctx) })
+		wg.Go(func() { d.poll(ctx, &wg) })
 	}
 	wg.Wait()
 }
@@ -73,7 +73,7 @@ func (d *Daemon) Run(ctx context.Context) {
 const idle = 100 * time.Millisecond
 
 // poll receives again and again; while the queue cannot be read, ever more slowly.
-func (d *Daemon) poll(ctx context.Context) {
+func (d *Daemon) poll(ctx context.Context, all *sync.WaitGroup) {
 	rest := time.Second
 	for ctx.Err() == nil {
 		taken := 0
@@ -82,6 +82,9 @@ func (d *Daemon) poll(ctx context.Context) {
 			return err
 		})
 		if err == nil {
+			if taken == full {
+				d.help(ctx, all)
+			}
 			rest = time.Second
 			d.stats.QueueDown.Store(0)
 			if taken == 0 && !pause(ctx, idle) {
@@ -102,6 +105,33 @@ func (d *Daemon) poll(ctx context.Context) {
 		}
 		rest = min(2*rest, time.Minute)
 	}
+}
+
+const (
+	// full is what a call takes at most: more is waiting.
+	full = 10
+	// helpers is how many receive at most besides those that always do, while the queue is long.
+	helpers = 40
+)
+
+// help has one more receive for as long as the queue is long. In a flood most of the time goes into waiting for the queue and the disk; on a
+// quiet day each who receives costs money.
+func (d *Daemon) help(ctx context.Context, all *sync.WaitGroup) {
+	if d.helping.Add(1) > helpers {
+		d.helping.Add(-1)
+		return
+	}
+	all.Go(func() {
+		defer d.helping.Add(-1)
+		for taken := full; taken == full && ctx.Err() == nil; {
+			if err := d.survive("receive", func() (err error) {
+				taken, err = d.Receive(ctx)
+				return err
+			}); err != nil {
+				return // those that always receive say so
+			}
+		}
+	})
 }
 
 // queueDown tells people of a queue that cannot be read for a while, which is an attack as good as any.

@@ -134,6 +134,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			rejected = append(rejected, e.Guard.Reject(r, err))
 			continue
 		}
+		arn = e.meant(arn, r)
 		if hints[arn] == nil {
 			order = append(order, arn)
 		}
@@ -156,6 +157,8 @@ func (e *Engine) Sweep(ctx context.Context) Report {
 	trails, err := e.Trails(ctx)
 	if err != nil {
 		run.fail(Failure{Err: fmt.Errorf("sweep: %w", err)})
+	} else {
+		run.vanished(ctx, trails)
 	}
 	for _, a := range e.Pinned {
 		if !slices.Contains(trails, a) {

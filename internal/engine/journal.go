@@ -46,7 +46,7 @@ func (j *Journal) Intend(ctx context.Context, call guard.Intent) error {
 	_, err = j.Store.Write(ctx, ledger.Batch{
 		Chain:   call.Target.String(),
 		Entries: []ledger.Draft{{Time: call.At, Kind: ledger.KindIntent, Body: ledger.Intent{Incident: call.Incident, Op: string(call.Op), Target: call.Target.String()}}},
-		Marks:   []ledger.Mark{{Key: intentKey(call.Target, call.Op), Value: string(value), Expires: call.At.Add(callsKept)}},
+		Marks:   []ledger.Mark{{Key: intentKey(call.Target, call.Op) + call.At.UTC().Truncate(guard.Within).Format(time.RFC3339), Value: string(value), Expires: call.At.Add(callsKept)}},
 	})
 	return err
 }
@@ -79,21 +79,27 @@ func (j *Journal) Ours(ctx context.Context, r event.Record, a trail.ARN) (string
 			return id, ok, err
 		}
 	}
-	value, ok, err := mark(ctx, j.Store, intentKey(a, trail.Op(incident.CallName(r.Name))), j.Now())
-	if !ok || err != nil {
+	// Calls that AWS refused have no request id that is known: each try of them has one of its own.
+	marks, err := j.Store.Marks(ctx, intentKey(a, trail.Op(incident.CallName(r.Name))), j.Now())
+	if err != nil {
 		return "", false, err
 	}
-	var i intended
-	if err := json.Unmarshal([]byte(value), &i); err != nil {
-		return "", false, fmt.Errorf("read intent: %w", err)
+	for _, m := range marks {
+		var i intended
+		if err := json.Unmarshal([]byte(m.Value), &i); err != nil {
+			return "", false, fmt.Errorf("read intent: %w", err)
+		}
+		if r.Time.Sub(i.At).Abs() <= guard.Within {
+			return i.Incident, true, nil
+		}
 	}
-	if r.Time.Sub(i.At).Abs() > guard.Within {
-		return "", false, nil
-	}
-	return i.Incident, true, nil
+	return "", false, nil
 }
 
-func intentKey(a trail.ARN, op trail.Op) string { return "intent/" + a.String() + "/" + string(op) }
+// intentKey is what the keys of the marks of intents begin with. A mark of each five minutes is kept, as records come late.
+func intentKey(a trail.ARN, op trail.Op) string {
+	return "intent/" + a.String() + "/" + string(op) + "/"
+}
 
 // Whole implements guard.Journal.
 func (j *Journal) Whole() bool { return true }

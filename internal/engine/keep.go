@@ -29,6 +29,8 @@ type Keeper struct {
 	mu     sync.Mutex
 	again  map[string]repeated  // by channel and incident
 	groups map[string]time.Time // when the latest group of a channel is due
+
+	together together
 }
 
 // repeated is a message that waits and only says that something happened again.
@@ -58,30 +60,34 @@ func chainOf(inc incident.Incident) string {
 // standing is an incident while others are joined to it.
 type standing struct {
 	incident.Incident
-	fresh   bool // begun now
-	news    bool // something is to be recorded
-	grave   bool // more than that the same happened again
-	aliases []string
-	added   []incident.Tampering
-	held    []string // ids of messages that are sent later, from the ledger
+	fresh     bool // begun now
+	explained bool // only a repair of ours was known before
+	news      bool // something is to be recorded
+	grave     bool // more than that the same happened again
+	aliases   []string
+	added     []incident.Tampering
+	held      []string // ids of messages that are sent later, from the ledger
 }
 
 // Keep records incidents of one trail. It returns them as they stand now, joined with what was known, and the messages that are to be
 // sent at once; messages that may wait are sent from the ledger.
 func (k *Keeper) Keep(ctx context.Context, chain string, incidents []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
 	const tries = 8
-	for try := 1; ; try++ {
-		kept, send, err = k.keep(ctx, chain, incidents)
-		if !errors.Is(err, ledger.ErrMoved) || try == tries {
-			break
+	kept, send, err = k.together.write(chain, incidents, func(all []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
+		for try := 1; ; try++ {
+			kept, send, err = k.keep(ctx, chain, all)
+			if !errors.Is(err, ledger.ErrMoved) || try == tries {
+				return kept, send, err
+			}
 		}
-	}
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("keep incidents of %s: %w", chain, err)
 	}
 	return kept, send, nil
 }
 
+// keep is Keep once: what is kept stands in the order of the incidents that came, one for each.
 func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
 	_, _, head, err := k.Store.Latest(ctx, chain)
 	if err != nil {
@@ -89,18 +95,26 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 	}
 	now := k.Now()
 	var all []*standing
-	for _, next := range incidents {
-		s, err := k.find(ctx, all, next, now)
+	place := make([]*standing, len(incidents)) // where each incident has gone
+	for i, next := range incidents {
+		as := next.ID
+		s, known, err := k.find(ctx, all, &next, now)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case s == nil:
-			all = append(all, &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true})
-			continue
+			s = &standing{Incident: incident.Begin(next), fresh: true, news: true, grave: true}
+			if next.ID != as {
+				s.aliases = []string{as}
+			}
+			all = append(all, s)
 		case !slices.Contains(all, s):
 			all = append(all, s)
+			fallthrough
+		default:
+			s.join(next, known)
 		}
-		s.join(next)
+		place[i] = s
 	}
 	for _, s := range all {
 		if s.news {
@@ -111,56 +125,69 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 			s.Ledger = &incident.LedgerHead{Chain: head.Chain, Seq: head.Seq, Hash: head.Hash}
 			send = append(send, k.ready(batch.Queue, s)...)
 		}
+	}
+	for _, s := range place {
 		kept = append(kept, s.Incident)
 	}
 	return kept, send, nil
 }
 
-// find is the incident that next belongs to; nil when it is the first of its kind.
-func (k *Keeper) find(ctx context.Context, all []*standing, next incident.Incident, now time.Time) (*standing, error) {
+// find is the incident that next belongs to; nil when it is the first of its kind. Known says that next was joined to it before, and need not
+// be in its list any more. What a sweep found once more, long after it was mended, gets an id of its own.
+func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incident, now time.Time) (_ *standing, known bool, err error) {
+	alias, _, err := mark(ctx, k.Store, "alias/"+next.ID, now)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, s := range all {
-		if s.Holds(next.ID) || !k.Separate && s.Takes(next, now) {
-			return s, nil
+		if s.Holds(next.ID) || s.ID == alias || !k.Separate && s.Takes(*next, now) {
+			return s, s.ID == alias, nil
 		}
 	}
-	ids := []string{next.ID}
-	prefixes := []string{"alias/" + next.ID}
+	ids := []string{alias, next.ID}
 	if !k.Separate {
-		prefixes = append(prefixes, "case/"+next.Trail.ARN)
-	}
-	for _, prefix := range prefixes {
-		marks, err := k.Store.Marks(ctx, prefix, now)
+		id, _, err := mark(ctx, k.Store, "case/"+next.Trail.ARN, now)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		for _, m := range marks {
-			if m.Key == prefix {
-				ids = append(ids, m.Value)
-			}
-		}
+		ids = append(ids, id)
 	}
-	for _, id := range ids {
+	for i, id := range ids {
+		if id == "" {
+			continue
+		}
 		inc, found, err := k.Store.Incident(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if found && (inc.Holds(next.ID) || !k.Separate && inc.Takes(next, now)) {
-			return &standing{Incident: inc}, nil
+		switch {
+		case err != nil:
+			return nil, false, err
+		case !found:
+		case i < 2 && inc.Over(*next, now):
+			next.ID = incident.ID(next.Trail.ARN, next.ID+"\n"+next.SeenAt.UTC().Format(time.RFC3339Nano))
+		case i == 0 || inc.Holds(next.ID) || !k.Separate && inc.Takes(*next, now):
+			return &standing{Incident: inc}, i == 0, nil
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
-func (s *standing) join(next incident.Incident) {
+// join adds next. One that is known counts only for how it leaves the trail.
+func (s *standing) join(next incident.Incident, known bool) {
 	was := s.Incident
 	joined, news := was.Join(next)
+	s.explained = s.explained || was.OwnRepair() && !joined.OwnRepair()
+	if known && next.Record != nil && joined.Count > was.Count {
+		joined.Count, joined.Tamperings, news = was.Count, was.Tamperings, joined.Outcome != was.Outcome
+		if !news {
+			return
+		}
+	}
 	s.Incident, s.news = joined, s.news || news
+	if s.news && next.ID != s.ID && !slices.Contains(s.aliases, next.ID) {
+		s.aliases = append(s.aliases, next.ID) // also of another account of a tampering that is known: its record may come again, late
+	}
 	if joined.Count > was.Count {
 		latest := joined.Tamperings[len(joined.Tamperings)-1]
 		s.added = append(s.added, latest)
-		if latest.ID != s.ID {
-			s.aliases = append(s.aliases, latest.ID)
-		}
 		known := slices.ContainsFunc(was.Tamperings, func(t incident.Tampering) bool { return t.Principal == latest.Principal })
 		s.grave = s.grave || !known
 	}
@@ -173,10 +200,12 @@ func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Tim
 	b := ledger.Batch{Chain: chain, After: &head.Seq, Incident: &s.Incident}
 	if s.grave {
 		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindIncident, Body: s.Incident}}
-	} else {
-		b.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}}}
 	}
-	if !s.Lasting() && s.fresh && !k.Separate {
+	// An incident lists some of its tamperings only: the chain has all.
+	if left := slices.ContainsFunc(s.added, func(t incident.Tampering) bool { return !s.Holds(t.ID) }); left || !s.grave {
+		b.Entries = slices.Insert(b.Entries, 0, ledger.Draft{Time: now, Kind: ledger.KindTampering, Body: ledger.Repeated{Incident: s.ID, Count: s.Count, Tamperings: s.added}})
+	}
+	if !s.Lasting() && (s.fresh || s.explained) && !s.OwnRepair() && !k.Separate {
 		b.Marks = append(b.Marks, ledger.Mark{Key: "case/" + s.Trail.ARN, Value: s.ID})
 	}
 	for _, alias := range s.aliases {

@@ -112,7 +112,10 @@ func (e *Engine) Flush(ctx context.Context) error {
 	}
 	e.eachChannel(byChannel, func(h *health, list []ledger.Message) {
 		for _, l := range e.letters(list) {
-			if e.now().Before(h.rest) || !e.deliver(ctx, h, l.Message, l.instead...) {
+			if e.now().Before(h.rest) {
+				return
+			}
+			if !e.superseded(ctx, l) && !e.deliver(ctx, h, l.Message, l.instead...) {
 				return
 			}
 		}
@@ -125,12 +128,6 @@ func (e *Engine) Flush(ctx context.Context) error {
 func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, instead ...string) bool {
 	batch := ledger.Batch{Chain: chainOf(m.Incident)}
 	report := ledger.Delivery{Message: m.ID, Channel: m.Channel, Incident: m.Incident.ID, Stage: string(m.Incident.Stage), Tries: m.Tries + 1}
-	if (m.Tries > 0 || m.Incident.Stage == incident.StageConfirmed) && e.superseded(ctx, m) {
-		report.Error = "not sent: later news of the incident were"
-		batch.Sent, batch.Entries = append(instead, m.ID), []ledger.Draft{{Time: e.now(), Kind: ledger.KindUnsent, Body: report}}
-		e.write(ctx, batch)
-		return true
-	}
 	err := notify.Permanent(fmt.Errorf("tell by %s: the channel is not configured any more", m.Channel))
 	if channel, ok := e.channel(m.Channel); ok {
 		err = e.survive(ctx, "tell of "+m.Incident.ID, func() error { return channel.Notify(ctx, m.Incident) })
@@ -168,14 +165,24 @@ func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, inste
 	return permanent && h.refused < 3
 }
 
-// superseded says whether later news of the incident went through the channel already.
-func (e *Engine) superseded(ctx context.Context, m ledger.Message) bool {
-	value, ok, err := mark(ctx, e.Keeper.Store, sentKey(m), e.now())
-	if !ok || err != nil || m.Incident.Ledger == nil {
+// superseded takes a message that waited off the list when later news of its incident went through the channel already: they
+// say all that it says.
+func (e *Engine) superseded(ctx context.Context, l letter) bool {
+	m := l.Message
+	if len(l.instead) > 0 || m.Incident.Ledger == nil {
 		return false
 	}
-	seq, err := strconv.ParseInt(value, 10, 64)
-	return err == nil && seq > m.Incident.Ledger.Seq
+	value, ok, err := mark(ctx, e.Keeper.Store, sentKey(m), e.now())
+	if !ok || err != nil {
+		return false
+	}
+	if seq, err := strconv.ParseInt(value, 10, 64); err != nil || seq <= m.Incident.Ledger.Seq {
+		return false
+	}
+	e.write(ctx, ledger.Batch{Chain: chainOf(m.Incident), Sent: []string{m.ID}, Entries: []ledger.Draft{{Time: e.now(), Kind: ledger.KindUnsent, Body: ledger.Delivery{
+		Message: m.ID, Channel: m.Channel, Incident: m.Incident.ID, Stage: string(m.Incident.Stage), Tries: m.Tries, Error: "not sent: later news of the incident were",
+	}}}})
+	return true
 }
 
 func sentKey(m ledger.Message) string { return "sent/" + m.Channel + "/" + m.Incident.ID }

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -73,6 +75,27 @@ func (r *run) resolve(ctx context.Context, arn trail.ARN, found []incident.Incid
 	}
 	if len(ended) > 0 {
 		r.incidents(ctx, arn, nil, ended)
+	}
+}
+
+// vanished ends what was found wrong with trails that nobody pinned and that are in no list any more: no sweep looks at them.
+func (r *run) vanished(ctx context.Context, listed []trail.ARN) {
+	for _, arn := range slices.SortedFunc(maps.Keys(r.open), func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) }) {
+		if slices.Contains(listed, arn) || slices.Contains(r.Pinned, arn) {
+			continue
+		}
+		var ended []incident.Incident
+		for _, inc := range r.open[arn] {
+			if !inc.Lasting() || inc.Well() {
+				continue
+			}
+			inc.Outcome, inc.Reason, inc.Drifts = incident.Restored, "the trail is in no list any more", []incident.Drift{}
+			inc.NextSteps = incident.Steps(inc)
+			ended = append(ended, inc)
+		}
+		if len(ended) > 0 {
+			r.incidents(ctx, arn, nil, ended)
+		}
 	}
 }
 

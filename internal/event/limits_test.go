@@ -95,7 +95,7 @@ func TestHostileInputIsCheap(t *testing.T) {
 			records, bads := Decode([]byte(input))
 			took := time.Since(begin)
 			runtime.ReadMemStats(&after)
-			if took > 5*time.Second {
+			if took > time.Minute { // on a machine that is busy with other things; quadratic it takes far longer
 				t.Errorf("took %v for %d bytes", took, len(input))
 			}
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 400*size {

@@ -139,7 +139,7 @@ const introduction = 3 * time.Second
 // not know is somebody else's, who has our credentials; and whatever the journal, our role makes no other calls than repairs.
 func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, hints []event.Record, a trail.ARN) []event.Record {
 	whole := g.journal().Whole()
-	suspect := func(r event.Record) bool { return repairs(r) || whole && r.Succeeded() }
+	suspect := func(r event.Record) bool { return repairs(r) || refusedRepair(r) || whole && r.Succeeded() }
 	if !slices.ContainsFunc(hints, suspect) {
 		return hints
 	}
@@ -161,6 +161,8 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 		}
 		id, ours, err := g.journal().Ours(bounded, r, a)
 		switch {
+		case refusedRepair(r) && (ours || err != nil || !whole):
+			incidents[i].Outcome = known
 		case repairs(r) && ours:
 			confirm(&incidents[i], id)
 		case repairs(r) && (err != nil || !whole):
@@ -174,6 +176,19 @@ func (g *Guard) confirmOurs(ctx context.Context, incidents []incident.Incident, 
 		}
 	}
 	return others
+}
+
+// known is the outcome of our own call that AWS refused: the incident whose repair it was to be tells of it already.
+const known incident.Outcome = "known"
+
+// worthTelling leaves out what is known.
+func worthTelling(incidents []incident.Incident) []incident.Incident {
+	return slices.DeleteFunc(incidents, func(inc incident.Incident) bool { return inc.Outcome == known })
+}
+
+// refusedRepair says whether a record is of a call that a repair makes, and that AWS refused.
+func refusedRepair(r event.Record) bool {
+	return slices.Contains(trail.Ops, trail.Op(incident.CallName(r.Name))) && !r.Succeeded()
 }
 
 // stolen marks the incident of a call that our role made and trailwarden did not.

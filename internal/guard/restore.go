@@ -29,6 +29,10 @@ func (w *work) restore(ctx context.Context) error {
 	w.drifts = w.plan.Drifts
 	w.verdict = wanted.Verdict(w.state, w.plan)
 	w.found = w.state // with the proof
+	if len(w.records) == 0 && len(w.drifts) > 0 {
+		first, _, _ := w.firstly()
+		w.id = incident.ID(w.arn.String(), first) // the calls carry the id of the incident that is told
+	}
 	var errs []error
 	var mended []trail.Field // what calls that AWS accepted were to set
 	for _, action := range w.plan.Actions {

@@ -48,27 +48,8 @@ func (w *work) drifted() incident.Incident {
 	if !w.pinned {
 		wanted, drifts = trail.Sampled(w.arn), w.drifts
 	}
-	findings := incident.Drifted(wanted, w.found, drifts)
-	var first []string
-	var opened time.Time
-	stopped := w.found.Status.Stopped
-	dark := false // nothing is recorded
-	for _, d := range drifts {
-		switch {
-		case d.Field == trail.FieldLogging && wanted.Want.Logging:
-			dark, opened = true, stopped
-			first = slices.Insert(first, 0, stopped.UTC().Format(time.RFC3339Nano))
-		case d.Field == trail.FieldExists:
-			dark = true
-			first = slices.Insert(first, 0, "gone")
-		default:
-			first = append(first, string(d.Field)+"="+d.Got)
-		}
-	}
-	if dark {
-		first = first[:1] // of a trail that records nothing its StopLoggingTime, or that it is gone, makes the id
-	}
-	inc := w.begin(findings, strings.Join(first, "\n"), opened)
+	first, opened, dark := w.firstly()
+	inc := w.begin(incident.Drifted(wanted, w.found, drifts), first, opened)
 	inc.Drifts, inc.Coverage = driftsOf(w.drifts), w.coverage()
 	inc.Actions, inc.Reason = append(inc.Actions, w.actions...), w.why
 	switch {
@@ -85,6 +66,32 @@ func (w *work) drifted() incident.Incident {
 		w.window(&inc, opened, incident.FromStatus)
 	}
 	return inc
+}
+
+// firstly is what makes the id of the incident of a state that is not as wanted, since when it is so, and whether nothing is recorded: of a
+// trail that records nothing its StopLoggingTime, or that it is gone, makes the id.
+func (w *work) firstly() (first string, opened time.Time, dark bool) {
+	wanted, drifts := w.baseline, w.plan.Drifts
+	if !w.pinned {
+		wanted, drifts = trail.Sampled(w.arn), w.drifts
+	}
+	var parts []string
+	for _, d := range drifts {
+		switch {
+		case d.Field == trail.FieldLogging && wanted.Want.Logging:
+			dark, opened = true, w.found.Status.Stopped
+			parts = slices.Insert(parts, 0, opened.UTC().Format(time.RFC3339Nano))
+		case d.Field == trail.FieldExists:
+			dark = true
+			parts = slices.Insert(parts, 0, "gone")
+		default:
+			parts = append(parts, string(d.Field)+"="+d.Got)
+		}
+	}
+	if dark {
+		parts = parts[:1]
+	}
+	return strings.Join(parts, "\n"), opened, dark
 }
 
 // toggled is the incident of a trail that was stopped, or started, and is well again: nobody told of it.

@@ -79,6 +79,8 @@ type Incident struct {
 	Record *Record `json:"record,omitempty"` // what told of it; nil when a sweep found it
 	Actor  *Actor  `json:"actor,omitempty"`  // who did it; nil when no record says so
 
+	Accounts []string `json:"accounts,omitempty"` // accounts whose record of the call has arrived, where AWS writes one for several; sorted
+
 	BlindWindow *BlindWindow `json:"blind_window,omitempty"` // when nothing was recorded; nil when recording was not lost
 	Drifts      []Drift      `json:"drifts"`                 // what was not as wanted when the state was last read
 	Actions     []Action     `json:"actions"`                // the calls that were made, or would be made, to repair

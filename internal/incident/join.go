@@ -46,6 +46,12 @@ func (inc Incident) Lasting() bool {
 	return inc.Record == nil && len(inc.Findings) > 0 && slices.Contains([]string{"trail.decoy", "trail.delivery"}, inc.Findings[0].Rule)
 }
 
+// OwnRepair says whether the incident is no more than the record of a repair of ours whose own incident is not known (yet): the
+// process died before it was written.
+func (inc Incident) OwnRepair() bool {
+	return inc.Outcome == Confirmed && inc.Severity == Info && inc.Count <= 1
+}
+
 // Well says whether nothing is left to be repaired.
 func (inc Incident) Well() bool { return inc.Outcome != Open && inc.Outcome != Failed }
 
@@ -60,7 +66,7 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 	switch {
 	case inc.Holds(next.ID):
 		return true
-	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || next.Outcome == Confirmed:
+	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || next.Outcome == Confirmed || inc.OwnRepair():
 		return false
 	case !inc.Well():
 		return true
@@ -91,11 +97,15 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 	if next.Outcome == Confirmed {
 		return inc.confirm(next)
 	}
+	if inc.OwnRepair() {
+		return inc.explained(next), true
+	}
 	i := inc.same(next)
 	if i < 0 {
 		inc.again(next)
 		return inc, true
 	}
+	inc.Accounts = union(inc.Accounts, next.Accounts)
 	t := &inc.Tamperings[i]
 	if next.Record != nil && t.EventID == "" {
 		// The sweep was first. Now it is known who it was.
@@ -128,10 +138,21 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 	return inc, news
 }
 
+// explained is the incident of a repair whose record was known before what it repaired.
+func (inc Incident) explained(next Incident) Incident {
+	next.ID = inc.ID
+	next = Begin(next)
+	if next.Outcome == Repaired || next.Outcome == Restored {
+		next.Outcome, next.Stage, next.Tamperings[0].Outcome = Confirmed, StageConfirmed, Confirmed
+		next.NextSteps = Steps(next)
+	}
+	return next
+}
+
 // same is the place of the tampering that next is another account of, -1 for none.
 func (inc Incident) same(next Incident) int {
 	for i, t := range inc.Tamperings {
-		if t.ID == next.ID || t.EventID != "" && next.Record != nil && t.EventID == next.Record.EventID {
+		if t.ID == next.ID && !inc.anew(next) || t.EventID != "" && next.Record != nil && t.EventID == next.Record.EventID {
 			return i
 		}
 	}
@@ -149,6 +170,17 @@ func (inc Incident) same(next Incident) int {
 		return len(inc.Tamperings) - 1 // the sweep sees what is not mended yet
 	}
 	return -1
+}
+
+// anew says whether a sweep found again what was well: the same done once more, of which no record tells.
+func (inc Incident) anew(next Incident) bool {
+	return next.Record == nil && inc.Well() && !inc.Lasting() && next.Outcome != Restored && next.Outcome != Confirmed
+}
+
+// Over says whether the incident had come to its end long before next, which has an id that it holds: the same was found again, and
+// is an incident of its own.
+func (inc Incident) Over(next Incident, now time.Time) bool {
+	return inc.anew(next) && (inc.Acknowledged != nil || now.Sub(inc.latest()) > stretch)
 }
 
 // worse says whether next's account of the trail takes the place of what was known. A record that comes again after
@@ -316,4 +348,10 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// union is what is in either list, sorted; nil where there is nothing.
+func union(a, b []string) []string {
+	all := slices.Sorted(slices.Values(slices.Concat(a, b)))
+	return slices.Compact(all)
 }

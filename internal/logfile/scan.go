@@ -75,13 +75,13 @@ func (s *scan) file() {
 func (s *scan) documents() {
 	for n := 0; !s.stop; n++ {
 		begin := s.peek()
-		if begin != 0 && n > 0 && !s.newline {
+		if begin != none && n > 0 && !s.newline {
 			s.sum.fault(Appended, s.here(), "more text follows the end of the log file")
 		}
 		switch {
 		case begin == '[' || begin == '{':
 			s.document(n == 0)
-		case begin != 0:
+		case begin != none:
 			s.oddity("is neither a log file nor a JSON line")
 		default:
 			if n == 0 && s.err == nil {
@@ -108,8 +108,8 @@ func (s *scan) document(first bool) {
 		switch s.peek() {
 		case '}':
 			s.at++
-		case 0:
-			s.truncated()
+		case none:
+			s.truncated(false)
 		default:
 			s.oddity("goes on behind its list of records")
 		}
@@ -138,8 +138,8 @@ func (s *scan) list(name string, first bool) {
 		case c == ']' && n == 0:
 			s.at++
 			return
-		case c == 0:
-			s.truncated()
+		case c == none:
+			s.truncated(false)
 			return
 		case c != '{':
 			s.oddity("is no object where a record should be")
@@ -155,8 +155,8 @@ func (s *scan) list(name string, first bool) {
 		case ']':
 			s.at++
 			return
-		case 0:
-			s.truncated()
+		case none:
+			s.truncated(false)
 			return
 		default:
 			s.oddity("is neither a comma nor the end of the list")
@@ -177,7 +177,7 @@ func (s *scan) element(at spot) {
 		s.stop = true // the error says it all
 		return
 	case end < 0 && s.eof:
-		s.truncated()
+		s.truncated(at.list == "")
 		return
 	case end < 0 || end-s.at > recordLimit:
 		if s.whole && at.list == "" {
@@ -229,7 +229,7 @@ func (s *scan) large(at spot, end int) {
 				break
 			}
 			if !s.more(windowSize) {
-				s.truncated()
+				s.truncated(false)
 				return
 			}
 		}
@@ -306,18 +306,21 @@ func (s *scan) slowly() {
 	}
 }
 
-// peek is the next byte that is no white space, 0 at the end.
-func (s *scan) peek() byte {
+// none is in place of a byte when there is none any more.
+const none = -1
+
+// peek is the next byte that is no white space, or none.
+func (s *scan) peek() int {
 	s.newline = false
 	for {
 		next := space(s.buf, s.at)
 		s.newline = s.newline || next > s.at && bytes.IndexByte(s.buf[s.at:next], '\n') >= 0
 		s.at = next
 		if s.at < len(s.buf) {
-			return s.buf[s.at]
+			return int(s.buf[s.at])
 		}
 		if !s.more(windowSize) {
-			return 0
+			return none
 		}
 		s.walker.slash = -1
 	}
@@ -325,11 +328,11 @@ func (s *scan) peek() byte {
 
 func (s *scan) here() string { return fmt.Sprintf("byte %d", s.base+int64(s.at)) }
 
-// truncated ends a text that breaks off.
-func (s *scan) truncated() {
+// truncated ends a text that breaks off; alone: in an object that stands by itself.
+func (s *scan) truncated(alone bool) {
 	s.stop = true
-	if s.whole && s.lines && s.err == nil {
-		// Lines that are whole may follow the one that is not.
+	if s.whole && (s.lines || alone) && s.err == nil {
+		// Lines that are whole may follow the one that is not, and an envelope may hold records that are.
 		s.odd, s.cut = true, true
 		return
 	}

@@ -31,11 +31,9 @@ type object struct {
 	key    string
 	ctx    context.Context
 
-	part   io.ReadCloser // what the connection brings; nil when there is none
-	watch  *watch        // over the connection
-	at     int64         // bytes that were read
-	marked int64         // of them when the watch was set
-	size   int64         // negative when unknown
+	part   *watched // what the connection brings; nil when there is none
+	at     int64    // bytes that were read
+	size   int64    // negative when unknown
 	etag   string
 	failed int // connections in a row
 }
@@ -62,19 +60,18 @@ func (s *Store) Read(ctx context.Context, name, key string) (archive.Content, er
 
 // open asks for what was not read yet. Its error is final: the SDK asked again where that helps.
 func (o *object) open() (answer, error) {
-	o.watch = watchOver(o.ctx, patience)
-	got, ok := o.bucket.quick.get(o.watch.ctx, o.key, o.at, o.etag)
+	w := watchOver(o.ctx, patience)
+	got, ok := o.bucket.quick.get(w.ctx, o.key, o.at, o.etag)
 	if !ok {
-		o.watch.end()
-		o.watch = watchOver(o.ctx, (attempts-1)*patience)
+		w.end()
+		w = watchOver(o.ctx, (attempts-1)*patience)
 		var err error
-		if got, err = o.bucket.get(o.watch.ctx, o.key, o.at, o.etag); err != nil {
-			o.watch.end()
-			return answer{}, o.watch.cause(err)
+		if got, err = o.bucket.get(w.ctx, o.key, o.at, o.etag); err != nil {
+			w.end()
+			return answer{}, w.cause(err)
 		}
 	}
-	o.watch.stop()
-	o.part, o.marked, o.watch.left = got.body, o.at, patience
+	o.part = w.over(got.body)
 	if o.at > 0 && !strings.HasPrefix(got.part, fmt.Sprintf("bytes %d-", o.at)) {
 		return answer{}, errors.Join(fmt.Errorf("S3 does not go on at byte %d, but sends %q", o.at, got.part), o.Close())
 	}
@@ -89,11 +86,10 @@ func (o *object) Read(p []byte) (int, error) {
 				return 0, failed("read", o.bucket.name, o.key, err)
 			}
 		}
-		o.watch.start()
 		n, err := o.part.Read(p)
-		o.watch.stop()
-		if o.at += int64(n); o.at-o.marked >= enough {
-			o.marked, o.watch.left, o.failed = o.at, patience, 0
+		o.at += int64(n)
+		if o.part.brought {
+			o.failed = 0
 		}
 		switch {
 		case err == nil:
@@ -103,7 +99,6 @@ func (o *object) Read(p []byte) (int, error) {
 		case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 			err = errShort
 		}
-		err = o.watch.cause(err)
 		_ = o.Close() // it has failed already
 		if o.failed++; o.failed == attempts || o.etag == "" || o.ctx.Err() != nil {
 			return n, failed("read", o.bucket.name, o.key, err)
@@ -120,7 +115,6 @@ func (o *object) Close() error {
 		return nil
 	}
 	err := o.part.Close()
-	o.watch.end()
 	o.part = nil
 	return err
 }
@@ -144,45 +138,4 @@ func (b *bucket) get(ctx context.Context, key string, at int64, etag string) (an
 		got.metadata[strings.ToLower(name)] = value
 	}
 	return got, nil
-}
-
-// watch ends its context when waiting takes longer than is left.
-type watch struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	began  time.Time
-	left   time.Duration
-}
-
-// watchOver is a watch that runs.
-func watchOver(ctx context.Context, left time.Duration) *watch {
-	w := &watch{began: time.Now(), left: left}
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(left, func() { w.cancel(errSlow) })
-	return w
-}
-
-func (w *watch) start() {
-	w.began = time.Now()
-	w.timer.Reset(w.left)
-}
-
-// stop is for the time in which nobody waits.
-func (w *watch) stop() {
-	w.timer.Stop()
-	w.left -= time.Since(w.began)
-}
-
-func (w *watch) end() {
-	w.timer.Stop()
-	w.cancel(context.Canceled)
-}
-
-// cause says why the context ended, where that is why something failed.
-func (w *watch) cause(err error) error {
-	if cause := context.Cause(w.ctx); cause != nil && cause != context.Canceled {
-		return cause
-	}
-	return err
 }

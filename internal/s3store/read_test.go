@@ -52,21 +52,27 @@ func fails(status int, code string) func(*http.Request) (*http.Response, error) 
 // sends is an answer with the object, or with what is asked of it; through is how it comes.
 func sends(through func(ctx context.Context, body io.Reader) io.Reader) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
-		from := 0
+		from, to := 0, len(text)
 		res := &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"one"`}, "X-Amz-Meta-Signature": {"abc"}}, Request: r}
 		if ask := r.Header.Get("Range"); ask != "" {
 			if _, err := fmt.Sscanf(ask, "bytes=%d-", &from); err != nil {
 				return nil, err
 			}
-			if r.Header.Get("If-Match") != `"one"` {
+			if last := 0; strings.Count(ask, "-") == 1 && !strings.HasSuffix(ask, "-") {
+				if _, err := fmt.Sscanf(ask, "bytes=%d-%d", &from, &last); err != nil {
+					return nil, err
+				}
+				to = min(to, last+1)
+			}
+			if match := r.Header.Get("If-Match"); match != `"one"` && (match != "" || from > 0) {
 				return fails(412, "PreconditionFailed")(r)
 			}
 			res.StatusCode = 206
-			res.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(text)-1, len(text)))
+			res.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(text)))
 		}
-		res.ContentLength = int64(len(text) - from)
-		res.Header.Set("Content-Length", strconv.Itoa(len(text)-from))
-		res.Body = io.NopCloser(through(r.Context(), bytes.NewReader(text[from:])))
+		res.ContentLength = int64(to - from)
+		res.Header.Set("Content-Length", strconv.Itoa(to-from))
+		res.Body = io.NopCloser(through(r.Context(), bytes.NewReader(text[from:to])))
 		return res, nil
 	}
 }
@@ -130,7 +136,7 @@ func silent(r *http.Request) (*http.Response, error) {
 
 func storeOver(l *line) *Store {
 	return &Store{Config: aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
-		HTTPClient: l, Retryer: retryer}, buckets: map[string]*bucket{}}
+		HTTPClient: l, Retryer: retryer}}
 }
 
 // TestRead: whatever S3 and the line do, an object is read as it is, or it is said why not, and soon.
@@ -227,6 +233,57 @@ func TestReadPause(t *testing.T) {
 			t.Errorf("%d bytes, %v", got.Len(), err)
 		}
 	})
+}
+
+// TestReadRange: an object that is read in pieces waits for a line that stalls no longer than one that is read whole.
+func TestReadRange(t *testing.T) {
+	reset := errors.New("connection reset by peer")
+	type answers = []func(*http.Request) (*http.Response, error)
+	for _, c := range []struct {
+		name    string
+		answers answers
+		want    string // in the error; "" for the whole object
+		within  time.Duration
+	}{
+		{name: "well", answers: answers{sends(whole)}},
+		{name: "404", answers: answers{fails(404, "NoSuchKey")}, want: "not exist"},
+		{name: "503 at first", answers: answers{fails(503, "SlowDown"), sends(whole)}, within: time.Minute},
+		{name: "never an answer", answers: answers{silent}, want: "S3 sent less than", within: 2 * time.Minute},
+		{name: "reset", answers: answers{sends(breaking(9_000, reset)), sends(whole)}},
+		{name: "stalls once", answers: answers{sends(breaking(9_000, nil)), sends(whole)}, within: time.Minute},
+		{name: "stalls always", answers: answers{sends(breaking(9_000, nil)), sends(breaking(-1, nil))}, want: "S3 sent less than", within: 5 * time.Minute},
+		{name: "a byte in ten seconds", answers: answers{sends(dripping(1, 10*time.Second))}, want: "S3 sent less than", within: 5 * time.Minute},
+		{name: "slow, and steady", answers: answers{sends(dripping(1<<10, time.Second))}, within: 3 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				from := archive.Bucket{Store: storeOver(&line{answers: c.answers}), Name: "logs", Ahead: archive.NewAhead(0, 32<<10)}
+				began := time.Now()
+				got, err := readFile(t.Context(), from, archive.Object{Key: "a.json", Size: int64(len(text))})
+				switch took := time.Since(began); {
+				case c.want == "" && (err != nil || !bytes.Equal(got, text)):
+					t.Errorf("%d bytes, %v", len(got), err)
+				case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+					t.Errorf("%v, want %q", err, c.want)
+				case took > max(c.within, 10*time.Second):
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func readFile(ctx context.Context, from archive.Bucket, o archive.Object) (got []byte, err error) {
+	err = archive.Objects{Bucket: from, List: []archive.Object{o}}.Files(ctx, func(f archive.File) error {
+		r, err := f.Open(ctx)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		got, err = io.ReadAll(r)
+		return err
+	}, nil)
+	return got, err
 }
 
 // TestReadEnds: who asked gives up, and it ends at once.

@@ -24,7 +24,8 @@ import (
 	"github.com/trailwarden/trailwarden/internal/cloud"
 )
 
-// Store reads S3, and writes small objects. Each bucket is asked in its own Region.
+// Store reads S3, and writes small objects. Each bucket is asked in its own Region. A Store of a Config is ready; Open makes one
+// that is patient.
 type Store struct {
 	Config aws.Config
 
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error)
 			t.ResponseHeaderTimeout = headerTimeout
 		})
 	}
-	return &Store{Config: cfg, buckets: map[string]*bucket{}}, nil
+	return &Store{Config: cfg}, nil
 }
 
 func retryer() aws.Retryer {
@@ -72,6 +73,9 @@ func (s *Store) in(ctx context.Context, name string) *bucket {
 	defer s.mu.Unlock()
 	if b := s.buckets[name]; b != nil {
 		return b
+	}
+	if s.buckets == nil {
+		s.buckets = map[string]*bucket{}
 	}
 	options := func(o *s3.Options) {
 		o.UsePathStyle = s.Config.BaseEndpoint != nil
@@ -112,22 +116,26 @@ func (s *Store) List(ctx context.Context, bucket, prefix string, yield func(arch
 	return nil
 }
 
-// ReadRange implements archive.Ranges.
+// ReadRange implements archive.Ranges. A connection that does not bring enough ends with an error, after which the
+// rest of the piece is asked for again.
 func (s *Store) ReadRange(ctx context.Context, bucket, key, etag string, from, to int64) (archive.Range, error) {
 	in := &s3.GetObjectInput{Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, to-1))}
 	if etag != "" {
 		in.IfMatch = &etag
 	}
-	out, err := s.in(ctx, bucket).client.GetObject(ctx, in)
+	w := watchOver(ctx, (attempts-1)*patience) // the SDK asks again within it
+	out, err := s.in(ctx, bucket).client.GetObject(w.ctx, in)
 	if err != nil {
-		return archive.Range{}, failed("read", bucket, key, err)
+		w.end()
+		return archive.Range{}, failed("read", bucket, key, w.cause(err))
 	}
+	body := w.over(out.Body)
 	_, size, _ := strings.Cut(aws.ToString(out.ContentRange), "/")
 	total, err := strconv.ParseInt(size, 10, 64)
 	if err != nil { // it answered with the whole object
-		return archive.Range{}, errors.Join(fmt.Errorf("read s3://%s/%s: the store knows no ranges", bucket, key), out.Body.Close())
+		return archive.Range{}, errors.Join(fmt.Errorf("read s3://%s/%s: the store knows no ranges", bucket, key), body.Close())
 	}
-	return archive.Range{ReadCloser: out.Body, ETag: aws.ToString(out.ETag), Total: total}, nil
+	return archive.Range{ReadCloser: body, ETag: aws.ToString(out.ETag), Total: total}, nil
 }
 
 // Write makes an object, or replaces it.

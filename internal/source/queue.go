@@ -40,11 +40,16 @@ type Message struct {
 	Receives int // how often it was received, this time too
 }
 
+// patience is how long SQS may take to answer, besides the time that it is asked to wait: a call that hangs would end the work of its poller.
+const patience = 10 * time.Second
+
 // most is how many messages one call takes.
 const most = 10
 
 // Receive waits for messages and hides them from other receivers. None is no error.
 func (q *Queue) Receive(ctx context.Context) ([]Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.Wait+patience)
+	defer cancel()
 	out, err := q.API.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &q.URL, MaxNumberOfMessages: most,
 		WaitTimeSeconds: int32(q.Wait / time.Second), VisibilityTimeout: int32(q.Hidden / time.Second),
@@ -66,6 +71,8 @@ func (q *Queue) Delete(ctx context.Context, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.URL}
 	for i, m := range messages {
 		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &m.Receipt})
@@ -82,6 +89,8 @@ func (q *Queue) Hide(ctx context.Context, messages []Message, d time.Duration) e
 	if len(messages) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.URL}
 	for i, m := range messages {
 		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
