@@ -80,25 +80,35 @@ type gate struct {
 	count  int
 	dieAt  int // 0 for never
 	dead   bool
-	names  []string
+	times  []time.Time
 	cancel context.CancelFunc
 }
 
 var errDead = errors.New("the process is dead")
 
-func (g *gate) pass(name string) bool {
+func (g *gate) pass(string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.dead {
 		return false
 	}
 	g.count++
-	g.names = append(g.names, name)
+	g.times = append(g.times, time.Now())
 	if g.count == g.dieAt {
 		g.dead = true
 		g.cancel()
 	}
 	return !g.dead
+}
+
+// until is how many moments there were within a time of the first.
+func (g *gate) until(d time.Duration) (n int) {
+	for _, at := range g.times {
+		if at.Sub(g.times[0]) <= d {
+			n++
+		}
+	}
+	return n
 }
 
 func (g *gate) isDead() bool {
