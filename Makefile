@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 # unused code; timetzdata makes time_zone work in an image without a zone database.
 LAMBDA_TAGS := lambda.norpc,timetzdata
 
-.PHONY: help demo test testdeps build lambda bench fuzz lint clean
+.PHONY: help demo test testdeps build standalone lambda bench fuzz lint clean
 .DEFAULT_GOAL := help
 FORCE:
 
@@ -35,6 +35,13 @@ testdeps: ## install what some tests want besides Go (Debian, root): a real mail
 
 build: ## build bin/trailwarden for this machine
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
+	@ls -l bin/trailwarden
+
+# The program with the function's zip in it, so that `trailwarden deploy` needs no other file.
+standalone: dist/trailwarden-lambda-arm64.zip ## build bin/trailwarden with the Lambda function's zip in it
+	@cp $< cmd/trailwarden/built-in.zip
+	@CGO_ENABLED=0 go build -tags withzip -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
+	@rm cmd/trailwarden/built-in.zip
 	@ls -l bin/trailwarden
 
 ZIPS := $(foreach name,trailwarden-lambda trailwarden-scan-lambda,dist/$(name)-arm64.zip dist/$(name)-amd64.zip)

@@ -30,6 +30,7 @@ type function struct {
 	engine    *engine.Engine
 	self      *selfwatch.Watch // nil where nothing says how the deployment should be
 	heartbeat time.Duration
+	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
 }
 
 // build makes everything before the first event, where Lambda gives a full processor: configuration, certificate
@@ -56,6 +57,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	}
 	o := engine.Options{
 		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: version, Log: log, LogIncidents: true,
+		Routing: channels.Routing(cfg),
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) {
 			return channels.Open(channels.Options{
 				Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Memory: e.Memory(), Version: version, Location: location, Output: os.Stdout,
@@ -63,20 +65,25 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 			})
 		},
 	}
-	if cfg.Baseline != "" {
-		pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
-	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
 	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
+	f := &function{heartbeat: duration(cfg.Watch.Heartbeat)}
+	if cfg.Baseline != "" {
+		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
+	}
+	used := make(chan error, 1)
+	go func() { used <- f.use(ctx, o.Ledger) }() // while the connection to CloudTrail is opened
 	e, err := engine.New(aws, o)
 	if err != nil {
 		log.Error("somebody will not be told", "error", err.Error())
 	}
 	e.Owner = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
+	f.engine = e
 	e.Warm(ctx, aws.Region)
+	f.judge(<-used)
 	if e.Keeper != nil {
 		// Before it knows what earlier processes left, a channel sends nothing new. It finds out beside the first event, whose
 		// repair does not wait for it.
@@ -86,7 +93,6 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 			}
 		}()
 	}
-	f := &function{engine: e, heartbeat: duration(cfg.Watch.Heartbeat)}
 	if expected := os.Getenv(selfwatch.Variable); expected != "" {
 		expect, err := selfwatch.Parse(expected)
 		if err != nil {
@@ -127,19 +133,47 @@ func duration(text string) time.Duration {
 
 // pin takes the baseline out of the function's own zip: to change it is to deploy. One that is configured and cannot be
 // used is not the same as none: then everything is watched and told, and nothing repaired.
-func pin(o *engine.Options, path string) {
+func pin(o *engine.Options, path string) *baseline.File {
 	f, err := readBaseline(path)
 	if err != nil {
 		o.Alarm = "the baseline cannot be used: " + err.Error()
 		o.Log.Error("nothing is repaired", "reason", o.Alarm,
 			"hint", "deploy the zip again: make lambda BASELINE=trailwarden.baseline.yaml, and TRAILWARDEN_BASELINE=trailwarden.baseline.json")
-		return
+		return nil
 	}
+	f.Name = path
 	o.Baseline = f.Lookup
 	for _, t := range f.Trails {
 		o.Pinned = append(o.Pinned, t.ARN)
 	}
 	o.Log.Info("trails are pinned", "baseline", path, "trails", len(f.Trails), "serial", f.Serial, "hash", f.Hash())
+	return &f
+}
+
+// use takes the baseline into use, if that was not done yet. The first repair does not wait long for it.
+func (f *function) use(ctx context.Context, store ledger.Store) error {
+	if f.pinned == nil || store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return engine.Use(ctx, store, *f.pinned, time.Now())
+}
+
+// judge goes by what the ledger says of the baseline. Where it says nothing the sweep asks again.
+func (f *function) judge(err error) {
+	if err == nil {
+		f.pinned = nil
+		return
+	}
+	guard, log := f.engine.Guard, f.engine.Log
+	unusable, refused := errors.AsType[*baseline.Unusable](err)
+	if !refused {
+		log.Warn("whether an older baseline was put in place is not known", "error", err.Error())
+		return
+	}
+	f.pinned, guard.Baseline, guard.Alarm = nil, nil, "the baseline cannot be used: "+err.Error()
+	log.Error("nothing is repaired", "reason", guard.Alarm, "hint", unusable.Hint())
 }
 
 func readBaseline(path string) (baseline.File, error) {
@@ -168,6 +202,9 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 
 // sweep looks at every trail, and afterwards at what else is due. What was not done before the deadline is done by the next sweep.
 func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
+	if f.pinned != nil && f.engine.Keeper != nil {
+		f.judge(f.use(ctx, f.engine.Keeper.Store))
+	}
 	report := f.engine.Sweep(ctx)
 	// The function's role may remove nothing from the ledger: `trailwarden incidents prune` does, with a person's.
 	errs := []error{report.Err(), f.engine.Tend(ctx, f.heartbeat, 0)}

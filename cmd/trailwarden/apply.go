@@ -64,7 +64,7 @@ func (a *app) apply(c *cobra.Command, args []string, r reach) error {
 	if err != nil {
 		return err
 	}
-	pinned, err := a.pinned(cfg)
+	pinned, err := a.pinned(c.Context(), cfg, r.aws)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	if err != nil {
 		return err
 	}
-	pinned, err := a.pinned(cfg)
+	pinned, err := a.pinned(c.Context(), cfg, r.aws)
 	if err != nil {
 		return err
 	}

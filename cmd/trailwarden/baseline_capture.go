@@ -79,7 +79,7 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 			return fail(exitError, "see `trailwarden baseline diff` and `baseline accept`, or write over it with --yes", fmt.Errorf("write %s: there is such a file", path))
 		}
 		cfg.Baseline = path
-		if old, err = a.pinned(cfg); err != nil {
+		if old, err = a.baseline(cfg); err != nil {
 			return errors.Join(err, usage("mend it or move it away: its serial number, approvals and requirements would be lost", "write over %s: it cannot be used", path))
 		}
 	}

@@ -37,7 +37,7 @@ Exit codes: 0 nothing; 2 the file is not valid, and would not be used; 3 it is w
 			if len(args) == 1 {
 				cfg.Baseline = args[0]
 			}
-			f, invalid := a.pinned(cfg)
+			f, invalid := a.baseline(cfg)
 			var problems config.Problems
 			if errors.As(invalid, &problems); invalid != nil && problems == nil {
 				return invalid

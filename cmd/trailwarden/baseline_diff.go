@@ -53,7 +53,7 @@ func (a *app) assess(c *cobra.Command, r reach) (baseline.Report, error) {
 	if err != nil {
 		return baseline.Report{}, err
 	}
-	pinned, err := a.pinned(cfg)
+	pinned, err := a.pinned(c.Context(), cfg, r.aws)
 	if err != nil {
 		return baseline.Report{}, err
 	}

@@ -103,7 +103,7 @@ func checkState(t baseline.TrailReport) (state, what string) {
 }
 
 func checkTrail(a *app, w io.Writer, t baseline.TrailReport) {
-	if len(t.Drifts)+len(t.Approved)+len(t.Unread) == 0 && t.Delivery+t.Bucket == "" {
+	if len(t.Drifts)+len(t.Approved)+len(t.Unread) == 0 && t.Delivery+t.Bucket+t.Unasked == "" {
 		return
 	}
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, plain(t.ARN.String())))
@@ -124,6 +124,9 @@ func checkTrail(a *app, w io.Writer, t baseline.TrailReport) {
 	}
 	if t.Delivery != "" {
 		fmt.Fprintf(w, "  %s %s\n", a.paint(w, red, "not delivered:"), plain(t.Delivery))
+	}
+	if t.Unasked != "" {
+		fmt.Fprintf(w, "  not known: %s\n", plain(t.Unasked))
 	}
 	if len(t.Unread) > 0 {
 		fmt.Fprintf(w, "  could not be read: %s\n", words(t.Unread))

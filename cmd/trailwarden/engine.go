@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -30,23 +31,22 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 	log := a.logger(cfg)
 	o := engine.Options{
 		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: buildInfo().Version, Log: log,
+		Routing:  channels.Routing(cfg),
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) { return a.channels(cfg, aws, e) },
-	}
-	if cfg.Baseline != "" || exists(usualBaseline) {
-		f, err := a.pinned(cfg)
-		if err != nil {
-			// Configured and unusable is not the same as none: watch and tell, repair nothing.
-			first, _, _ := strings.Cut(err.Error(), "\n")
-			o.Alarm = "the baseline cannot be used: " + first
-			log.Error("nothing is repaired: the baseline cannot be used", "error", err.Error(), "hint", "see `trailwarden baseline check`")
-		} else {
-			o.Baseline, o.Pinned = f.Lookup, arns(f)
-		}
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
 	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
 	for _, change := range with {
 		change(&o)
+	}
+	switch f, configured, err := a.inForce(ctx, cfg, where, o.Ledger); {
+	case err != nil:
+		// Configured and unusable is not the same as none: watch and tell, repair nothing.
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		o.Alarm = "the baseline cannot be used: " + first
+		log.Error("nothing is repaired: the baseline cannot be used", "error", err.Error(), "hint", cmp.Or(hintOf(err), "see `trailwarden baseline check`"))
+	case configured:
+		o.Baseline, o.Pinned = f.Lookup, arns(f)
 	}
 	e, err := engine.New(aws, o)
 	if err != nil {

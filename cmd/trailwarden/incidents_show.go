@@ -96,7 +96,8 @@ func told(e ledger.Entry) string {
 	var b struct {
 		Stage, Outcome, Op, Error, Channel string
 		RequestID                          string `json:"request_id"`
-		Count                              int
+		Count, Serial                      int
+		Hash                               string
 	}
 	if json.Unmarshal(e.Body, &b) != nil {
 		return ""
@@ -117,6 +118,8 @@ func told(e ledger.Entry) string {
 		return b.Stage + " told by " + b.Channel
 	case ledger.KindUnsent:
 		return b.Stage + " not told by " + b.Channel + ": " + b.Error
+	case ledger.KindBaseline:
+		return fmt.Sprintf("baseline serial %d came into use, hash %s", b.Serial, b.Hash)
 	}
 	return ""
 }

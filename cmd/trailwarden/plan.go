@@ -60,7 +60,7 @@ func (a *app) plan(c *cobra.Command, r reach) (baseline.Plan, error) {
 	if err != nil {
 		return baseline.Plan{}, err
 	}
-	pinned, err := a.pinned(cfg)
+	pinned, err := a.pinned(c.Context(), cfg, r.aws)
 	if err != nil {
 		return baseline.Plan{}, err
 	}
@@ -153,6 +153,9 @@ func planTrail(a *app, w io.Writer, t baseline.TrailPlan) {
 		for _, l := range action.Drops {
 			fmt.Fprintf(w, "      which nobody pinned and ends: %s\n", plain(l.Text))
 		}
+	}
+	if t.Unasked != "" {
+		fmt.Fprintf(w, "\n  Not known: %s\n", plain(t.Unasked))
 	}
 	for _, l := range t.Left {
 		fmt.Fprintf(w, "\n  Left: %s. %s\n", l.Drift.Field, plain(l.Text))

@@ -179,7 +179,7 @@ func (f *field) read(ctx context.Context, a trail.ARN, prove bool) (trail.State,
 	if p, ok := f.baseline(a); ok && p.BucketOwner != "" {
 		var asked error
 		if state.PinnedBucket, asked = f.client.BucketOwner(ctx, p.Want.Bucket, p.BucketOwner); asked != nil {
-			f.log("whose the bucket is could not be asked", "bucket", p.Want.Bucket, "error", asked)
+			state.BucketUnknown = "whether the bucket " + p.Want.Bucket + " belongs to account " + p.BucketOwner + " could not be found out: " + asked.Error()
 		}
 	}
 	if own := state.Caller.Account; err == nil && !state.Exists && a.Account != own && !(state.Caller.Delegated && state.Caller.Management == a.Account) {

@@ -131,10 +131,8 @@ func (a *app) reload(c *cobra.Command, where cloud.Options, store ledger.Store) 
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Baseline != "" || exists(usualBaseline) {
-		if _, err := a.pinned(cfg); err != nil {
-			return nil, err
-		}
+	if _, _, err := a.inForce(c.Context(), cfg, where, store); err != nil {
+		return nil, err
 	}
 	return a.engine(c.Context(), cfg, where, withLedger(cfg, store))
 }

@@ -34,7 +34,8 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// eventually waits until a condition holds: logging BOOL, posted COUNT (messages in the queue), listed RULE (in t.db).
+// eventually waits until a condition holds: logging BOOL, posted COUNT (messages in the queue), listed RULE (in t.db), exported TEXT
+// (in t.db).
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	holds := func() bool {
 		s := stageOf(ts)
@@ -47,6 +48,8 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 				QueueUrl: aws.String(ts.Getenv("QUEUE")), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
 			ts.Check(err)
 			return out.Attributes["ApproximateNumberOfMessages"] == args[1] && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+		case "exported":
+			return ts.Exec("trailwarden", "incidents", "export", "--ledger", "t.db") == nil && strings.Contains(ts.ReadFile("stdout"), args[1])
 		default:
 			return ts.Exec("trailwarden", "incidents", "list", "--ledger", "t.db") == nil && strings.Contains(ts.ReadFile("stdout"), args[1])
 		}

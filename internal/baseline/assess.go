@@ -45,13 +45,14 @@ type Source struct {
 
 // TrailReport is how one pinned trail is.
 type TrailReport struct {
-	ARN      trail.ARN     `json:"arn"`                // of the trail
-	Drifts   []Drift       `json:"drifts"`             // what differs from the baseline
-	Approved []Approved    `json:"approved"`           // what differs, and people have agreed to
-	Lost     []Loss        `json:"lost"`               // what is no longer recorded, delivered or protected
-	Delivery string        `json:"delivery,omitempty"` // why what is recorded does not arrive; empty when it does
-	Bucket   string        `json:"bucket,omitempty"`   // why the pinned bucket is not to be trusted; empty when nothing speaks against it
-	Unread   []trail.Group `json:"unread"`             // groups that could not be read: nothing is said of them
+	ARN      trail.ARN     `json:"arn"`                      // of the trail
+	Drifts   []Drift       `json:"drifts"`                   // what differs from the baseline
+	Approved []Approved    `json:"approved"`                 // what differs, and people have agreed to
+	Lost     []Loss        `json:"lost"`                     // what is no longer recorded, delivered or protected
+	Delivery string        `json:"delivery,omitempty"`       // why what is recorded does not arrive; empty when it does
+	Bucket   string        `json:"bucket,omitempty"`         // why the pinned bucket is not to be trusted; empty when nothing speaks against it
+	Unasked  string        `json:"bucket_unknown,omitempty"` // why whose the pinned bucket is could not be found out; empty when it was, or no owner is pinned
+	Unread   []trail.Group `json:"unread"`                   // groups that could not be read: nothing is said of them
 }
 
 // Drift is one setting that is not as pinned.
@@ -128,6 +129,7 @@ func assess(pinned trail.Baseline, s trail.State, now time.Time) TrailReport {
 		r.Approved = append(r.Approved, Approved{drift(e.Drift), e.Approval.Who, e.Approval.Why, e.Approval.Until.UTC()})
 	}
 	r.Delivery, _ = trail.Delivery(s, now)
+	r.Unasked = s.BucketUnknown
 	if s.PinnedBucket == trail.OwnerOther {
 		r.Bucket = "the bucket " + pinned.Want.Bucket + " belongs to another account than " + pinned.BucketOwner + ", which it is pinned to belong to"
 	}

@@ -94,6 +94,9 @@ var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 func (c *checker) targets(at string, t Trail) {
 	c.when(t.Bucket != "" && (!bucketForm.MatchString(t.Bucket) || strings.Contains(t.Bucket, "..")), "bucket_name", at+".s3_bucket_name",
 		short(t.Bucket)+" is not a name that S3 allows", "compare it with what the trail has: `trailwarden baseline diff`")
+	c.when(t.Bucket != "" && t.BucketOwner == "", "no_bucket_owner", at+".s3_bucket_name",
+		"whose the bucket "+short(t.Bucket)+" is is not pinned: if it is deleted and a stranger takes its name, a repair points the trail to it",
+		`write s3_bucket_owner: "ACCOUNT"; `+"`trailwarden baseline capture` does where S3 says it (s3:ListBucket)")
 	for _, other := range c.file.Trails {
 		c.when(other.Bucket == t.Bucket && other.BucketOwner != t.BucketOwner && t.BucketOwner != "" && other.BucketOwner != "", "bucket_owner", at+".s3_bucket_owner",
 			"the bucket "+short(t.Bucket)+" is pinned to belong to another account in "+other.ARN.Name, "find out whose it is: aws s3api head-bucket --bucket NAME --expected-bucket-owner ACCOUNT")

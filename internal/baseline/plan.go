@@ -27,15 +27,16 @@ type Plan struct {
 
 // TrailPlan is what is to be done about one trail.
 type TrailPlan struct {
-	ARN         trail.ARN `json:"arn"`               // of the trail
-	Exists      bool      `json:"exists"`            // whether it is there; else it is created
-	Fingerprint string    `json:"fingerprint"`       // of the state that the plan was made for: another state makes it void
-	Drifts      []Drift   `json:"drifts"`            // what is not as pinned
-	Creates     []Setting `json:"creates,omitempty"` // what the trail will be like, where it is created again
-	Actions     []Action  `json:"actions"`           // the calls, in their order
-	Left        []Left    `json:"left"`              // what no call mends, and why
-	Lost        []Loss    `json:"lost"`              // what is no longer covered
-	Remaining   []Loss    `json:"remaining"`         // what will not be covered afterwards either
+	ARN         trail.ARN `json:"arn"`                      // of the trail
+	Exists      bool      `json:"exists"`                   // whether it is there; else it is created
+	Fingerprint string    `json:"fingerprint"`              // of the state that the plan was made for: another state makes it void
+	Drifts      []Drift   `json:"drifts"`                   // what is not as pinned
+	Creates     []Setting `json:"creates,omitempty"`        // what the trail will be like, where it is created again
+	Actions     []Action  `json:"actions"`                  // the calls, in their order
+	Left        []Left    `json:"left"`                     // what no call mends, and why
+	Lost        []Loss    `json:"lost"`                     // what is no longer covered
+	Remaining   []Loss    `json:"remaining"`                // what will not be covered afterwards either
+	Unasked     string    `json:"bucket_unknown,omitempty"` // why whose the pinned bucket is could not be found out
 
 	calls []trail.Action
 }
@@ -94,7 +95,7 @@ func plan(b trail.Baseline, s trail.State) TrailPlan {
 	verdict := b.Verdict(s, repair)
 	t := TrailPlan{
 		ARN: s.ARN, Exists: s.Exists, Fingerprint: fingerprint(s), Drifts: drifts(trail.Compare(b, s)), Actions: []Action{}, Left: []Left{},
-		Lost: losses(verdict.Lost), Remaining: losses(verdict.Remaining), calls: repair.Actions,
+		Lost: losses(verdict.Lost), Remaining: losses(verdict.Remaining), Unasked: s.BucketUnknown, calls: repair.Actions,
 	}
 	if len(repair.Actions) > 0 && repair.Actions[0].Op == trail.CreateTrail {
 		for _, row := range trail.Table {

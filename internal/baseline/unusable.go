@@ -31,7 +31,7 @@ func (u *Unusable) Hint() string {
 	case Missing, Empty:
 		return "restore it from version control, or make one: trailwarden baseline capture --out " + u.Path
 	case RolledBack:
-		return "find out who put an older baseline in place; the newest in version control has the higher serial"
+		return "find out who put an older baseline in place; the newest in version control has the higher serial. One that is meant to hold again needs a serial above the last one used"
 	case Swapped:
 		return "find out who changed it; a reviewed change raises serial by one"
 	case Unreadable:

@@ -32,6 +32,7 @@ type Client struct {
 	self      string
 	caller    known[trail.Caller]
 	regions   known[[]string]
+	limits    limits
 }
 
 // in is the CloudTrail client of a Region, built once.

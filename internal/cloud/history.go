@@ -13,23 +13,13 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// history is the pause between two LookupEvents: the quota is two a second, for everybody in the account.
-const history = 600 * time.Millisecond
-
 // History reads the records of the named calls in a Region since a time from Event history, which no trail and no
 // attacker can switch off; newest first for each call, as AWS wrote them. It goes back 90 days at most, and lags by minutes.
 func (c *Client) History(ctx context.Context, region string, calls []string, since time.Time) ([][]byte, error) {
 	var found [][]byte
-	first := true
 	for _, call := range calls {
 		var token *string
 		for {
-			if !first {
-				if err := pause(ctx, history); err != nil {
-					return found, err
-				}
-			}
-			first = false
 			var out *cloudtrail.LookupEventsOutput
 			err := c.retry(ctx, "LookupEvents", region, func(ctx context.Context) (err error) {
 				out, err = c.in(region).LookupEvents(ctx, &cloudtrail.LookupEventsInput{

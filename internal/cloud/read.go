@@ -15,13 +15,14 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// Status asks once whether the trail is logging; the caller decides about another try.
+// Status asks once whether the trail is logging; the caller decides about another try. It waits for nothing: other reads wait for it.
 func (c *Client) Status(ctx context.Context, a trail.ARN) (trail.Status, error) {
 	var status trail.Status
 	call := func(ctx context.Context) (err error) {
 		status, err = c.status(ctx, a)
 		return err
 	}
+	c.limits.take("GetTrailStatus", a.String())
 	if failed := c.once(ctx, "GetTrailStatus", a.String(), 1, call); failed != nil {
 		return trail.Status{}, failed
 	}

@@ -22,8 +22,14 @@ const (
 // are off: they do not know ConflictException, and give up when their quota of tries is used up.
 func (c *Client) retry(ctx context.Context, op, target string, call func(context.Context) error) error {
 	pause := shortest
+	var failed *trail.CallError
 	for tries := 1; ; tries++ {
-		failed := c.once(ctx, op, target, tries, call)
+		if err := c.limits.wait(ctx, op, target); err != nil && failed != nil {
+			return failed
+		} else if err != nil {
+			return c.classify(ctx, op, target, err, tries)
+		}
+		failed = c.once(ctx, op, target, tries, call)
 		if failed == nil {
 			return nil
 		}
@@ -53,8 +59,14 @@ func (c *Client) retry(ctx context.Context, op, target string, call func(context
 func (c *Client) once(ctx context.Context, op, target string, tries int, call func(context.Context) error) *trail.CallError {
 	bounded, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	if err := call(bounded); err != nil {
-		return c.classify(ctx, op, target, err, tries)
+	err := call(bounded)
+	if err == nil {
+		c.limits.answered(op, target, false)
+		return nil
 	}
-	return nil
+	failed := c.classify(ctx, op, target, err, tries)
+	if throttles(failed.Code) {
+		c.limits.answered(op, target, true)
+	}
+	return failed
 }

@@ -33,8 +33,5 @@ func (c *Client) Window(ctx context.Context, region string, from, to time.Time, 
 			return records, false, nil
 		}
 		token = out.NextToken
-		if err := pause(ctx, history); err != nil {
-			return records, false, err
-		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/route"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -28,6 +29,8 @@ type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
 	Channels []notify.Channel
+	// Routing says which of them are told of what.
+	Routing route.Plan
 	// Keeper keeps incidents and the messages about them; nil where there is no ledger: then what could not be told is handed
 	// back to its source.
 	Keeper *Keeper
@@ -131,6 +134,7 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			rejected = append(rejected, e.Guard.Reject(r, err))
 			continue
 		}
+		arn = e.meant(arn, r)
 		if hints[arn] == nil {
 			order = append(order, arn)
 		}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -145,6 +148,35 @@ func TestA21SameRecordFromSeveralRegions(t *testing.T) {
 	})
 }
 
+// TestA21RefusedElsewhere: a call in another Region that names the trail by its plain name is refused: it was meant for the pinned trail.
+// The attempts in several Regions are one incident.
+func TestA21RefusedElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		for _, where := range []string{"us-east-1", "eu-west-1"} {
+			api := cloudtrail.NewFromConfig(k.attacker, func(o *cloudtrail.Options) { o.Region = where })
+			_, err := api.StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: aws.String("main")})
+			if err == nil {
+				t.Fatalf("the call in %s was not refused", where)
+			}
+			records := k.world.Records()
+			k.handle(t, records[len(records)-1].Raw)
+		}
+		all := k.all(t)
+		if len(all) != 1 || all[0].Trail.ARN != k.trail() || all[0].Outcome != incident.Attempted || all[0].Count != 2 || all[0].Drifts == nil || len(all[0].Drifts) > 0 {
+			t.Errorf("want one incident of %s with two attempts: %s", k.trail(), summary(all))
+		}
+		// A trail of that name that is not pinned, in an account with none or with two that are, stays what the record says.
+		for _, pinned := range [][]trail.ARN{nil, {{Partition: "aws", Region: "us-west-2", Account: k.id, Name: "main"}, k.engine.Pinned[0]}} {
+			k.engine.Pinned = pinned
+			records := k.world.Records()
+			if got := k.engine.Handle(t.Context(), records[len(records)-1].Raw).Incidents; len(got) > 0 && got[0].Trail.Region != "eu-west-1" {
+				t.Errorf("with %v pinned it is taken for %s", pinned, got[0].Trail.ARN)
+			}
+		}
+	})
+}
+
 // TestA25NotDelivering: the trail counts as logging, and its bucket takes nothing.
 func TestA25NotDelivering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -203,6 +235,43 @@ func TestA28SlowDrip(t *testing.T) {
 			if most != i+1 {
 				t.Errorf("in week %d %d settings differ from the baseline", i+1, most)
 			}
+		}
+	})
+}
+
+// TestA28RepairedEachWeek: with repair on, each of the changes is undone, whether or not an event tells, and what is wanted never becomes
+// what was found.
+func TestA28RepairedEachWeek(t *testing.T) {
+	rules := []string{"trail.update.validation-off", "trail.insights.off", "trail.eventconfig", "trail.tags.removed"}
+	rapid.Check(t, func(rt *rapid.T) {
+		order := rapid.Permutation(rules).Draw(rt, "order")
+		arrive := rapid.SliceOfN(rapid.Bool(), len(order), len(order)).Draw(rt, "arrives")
+		problem := ""
+		synctest.Test(t, func(t *testing.T) {
+			p := newPinned(t, false)
+			arn := p.engine.Pinned[0]
+			was, _ := p.engine.Guard.Baseline(arn)
+			for i, rule := range order {
+				p.world.BreakBus(!arrive[i])
+				if err := calls(rule)[0](t.Context(), p.mallory, p.scene); err != nil {
+					problem = err.Error()
+					return
+				}
+				p.world.Advance(7 * 24 * time.Hour)
+				if err := p.settle(t.Context()); err != nil {
+					problem = err.Error()
+					return
+				}
+				if d := cmp.Diff(p.before, p.world.Snapshots()); d != "" {
+					problem = fmt.Sprintf("after week %d (-before +after):\n%s", i+1, d)
+				}
+			}
+			if is, _ := p.engine.Guard.Baseline(arn); !reflect.DeepEqual(was, is) {
+				problem = "the baseline has changed"
+			}
+		})
+		if problem != "" {
+			rt.Fatal(problem)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -169,6 +171,9 @@ func TestA19QuotaFilled(t *testing.T) {
 		if inc.Severity != incident.Critical || strings.Count(inc.Reason, "made by \"arn:aws:iam::"+p.id+":user/mallory\"") != 5 {
 			t.Errorf("severity %s, reason %s", inc.Severity, inc.Reason)
 		}
+		if last := inc.NextSteps[len(inc.NextSteps)-1]; len(inc.NextSteps) > 5 || !strings.Contains(last.Command, "aws cloudtrail list-trails") {
+			t.Errorf("%d next steps, the last %v", len(inc.NextSteps), last)
+		}
 		if inc.Actor == nil || !strings.HasSuffix(inc.Actor.ARN, "user/mallory") {
 			t.Errorf("who deleted it is not told: %+v", inc.Actor)
 		}
@@ -178,22 +183,53 @@ func TestA19QuotaFilled(t *testing.T) {
 	})
 }
 
-// TestA23HintsCreateNothing: a trail that exists is not created again, whatever Region, account and name a record gives it.
+// TestA23HintsCreateNothing: whatever Region, account and name the record of a deletion gives, and whatever became of the call: a trail that is
+// there is not created again, and one that is gone nowhere but in its home Region, once.
 func TestA23HintsCreateNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPinned(t, false)
-		for _, name := range []string{"main", p.trail(), strings.Replace(p.trail(), region, "us-east-1", 1), strings.Replace(p.trail(), p.id, memberAccount, 1), "other"} {
-			for _, where := range []string{region, "us-east-1"} {
-				for _, account := range []string{p.id, memberAccount} {
-					raw := strings.ReplaceAll(string(p.event("DeleteTrail", name, p.world.Now())), p.id, account)
-					p.engine.Handle(t.Context(), []byte(strings.ReplaceAll(raw, region, where)))
+	rapid.Check(t, func(rt *rapid.T) {
+		regions := []string{region, "us-east-1", "eu-west-1"}
+		accounts := []string{"111122223333", memberAccount}
+		gone := rapid.Bool().Draw(rt, "deleted")
+		type hint struct{ name, where, account, code string }
+		hints := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) hint {
+			at, of := rapid.SampledFrom(regions).Draw(rt, "region"), rapid.SampledFrom(accounts).Draw(rt, "account")
+			arn := "arn:aws:cloudtrail:" + rapid.SampledFrom(regions).Draw(rt, "arn's region") + ":" + rapid.SampledFrom(accounts).Draw(rt, "arn's account") + ":trail/main"
+			return hint{rapid.SampledFrom([]string{"main", "other", arn}).Draw(rt, "name"), at, of,
+				rapid.SampledFrom([]string{"", "TrailNotFoundException", "InvalidHomeRegionException", "AccessDenied"}).Draw(rt, "error")}
+		}), 1, 6).Draw(rt, "hints")
+		problem := ""
+		synctest.Test(t, func(t *testing.T) {
+			p := newPinned(t, false)
+			p.world.BreakBus(true)
+			if gone {
+				if _, err := p.mallory.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: p.scene.name}); err != nil {
+					problem = err.Error()
+					return
+				}
+				p.world.Advance(time.Minute)
+			}
+			for _, h := range hints {
+				p.engine.Handle(t.Context(), p.event("DeleteTrail", h.name, p.world.Now(), func(envelope, record map[string]any) {
+					envelope["account"], record["recipientAccountId"] = h.account, h.account
+					envelope["region"], record["awsRegion"] = h.where, h.where
+					if h.code != "" {
+						record["errorCode"] = h.code
+					}
+				}))
+			}
+			created := 0
+			for _, c := range p.world.Calls() {
+				if c.Op != "CreateTrail" || !strings.Contains(c.Principal, "trailwarden") {
+					continue
+				}
+				created++
+				if !gone || c.Region != region || c.Account != p.id || created > 1 {
+					problem = "CreateTrail in " + c.Region + ": " + fmt.Sprint(c.Request)
 				}
 			}
-		}
-		for _, c := range p.world.Calls() {
-			if c.Op == "CreateTrail" && strings.Contains(c.Principal, "trailwarden") {
-				t.Errorf("CreateTrail in %s: %s", c.Region, c.Request)
-			}
+		})
+		if problem != "" {
+			rt.Fatal(problem)
 		}
 	})
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -20,6 +22,24 @@ type lister struct {
 	log    *slog.Logger
 
 	said sync.Once
+}
+
+// meant is the trail that a refused call was about: a trail for all Regions can be named from each of them, and a call that is
+// made elsewhere than in its home Region is refused. Only a pinned trail, and the only one of its name, is taken for it.
+func (e *Engine) meant(a trail.ARN, r event.Record) trail.ARN {
+	if r.Succeeded() || strings.HasPrefix(r.Trail, "arn:") || slices.Contains(e.Pinned, a) {
+		return a
+	}
+	var same []trail.ARN
+	for _, p := range e.Pinned {
+		if p.Name == a.Name && p.Account == a.Account {
+			same = append(same, p)
+		}
+	}
+	if len(same) != 1 {
+		return a
+	}
+	return same[0]
 }
 
 // asking is how long the question for the Regions may take.

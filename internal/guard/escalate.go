@@ -46,11 +46,23 @@ func (w *work) escalate(ctx context.Context, err error, incidents []incident.Inc
 			continue
 		}
 		inc.Reason = strings.TrimSuffix(strings.TrimSpace(inc.Reason+". "+facts), ".")
-		inc.NextSteps = append(inc.NextSteps, steps...)
+		inc.NextSteps = append(inc.NextSteps, first(steps, mostSteps-len(inc.NextSteps), w.arn.Region)...)
 		if inc.Severity.Rank() < severity.Rank() {
 			inc.Severity = severity
 		}
 	}
+}
+
+// mostSteps is how many next steps a person is given where trails fill the Region: more are not read.
+const mostSteps = 5
+
+// first is as many steps as there is room for; what is left out can be looked up.
+func first(steps []incident.Step, room int, region string) []incident.Step {
+	if len(steps) <= room || room < 1 {
+		return steps[:max(0, min(len(steps), room))]
+	}
+	return append(slices.Clone(steps[:room-1]), incident.Step{
+		Text: fmt.Sprintf("Look at the other %d trails that nobody pinned.", len(steps)-room+1), Command: "aws cloudtrail list-trails --region " + region})
 }
 
 // left says whether something was left for a reason.
@@ -80,6 +92,8 @@ func (w *work) occupants(ctx context.Context) (facts string, steps []incident.St
 			}
 		}
 	}
+	// Whoever filled the Region did it lately: the newest first, those of unknown age last.
+	slices.SortStableFunc(trails, func(a, b trail.ARN) int { return made[b].Time.Compare(made[a].Time) })
 	var lines []string
 	for _, a := range trails {
 		line := a.String() + ", by whom is not in Event history"
@@ -196,5 +210,23 @@ func (w *work) owner(ctx context.Context, wanted trail.Baseline) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, aside)
 	defer cancel()
-	w.state.PinnedBucket, _ = w.guard.Around.BucketOwner(bounded, wanted.Want.Bucket, wanted.BucketOwner)
+	var err error
+	if w.state.PinnedBucket, err = w.guard.Around.BucketOwner(bounded, wanted.Want.Bucket, wanted.BucketOwner); err != nil {
+		w.unasked = fmt.Sprintf("Whether the bucket %s still belongs to account %s could not be found out: %v", wanted.Want.Bucket, wanted.BucketOwner, err)
+		w.owned = fmt.Sprintf("aws s3api head-bucket --bucket %s --expected-bucket-owner %s", wanted.Want.Bucket, wanted.BucketOwner)
+	}
+}
+
+// doubt says in the incidents that whose the bucket is could not be found out: the trail was pointed to it all the same, as it is
+// pinned to be.
+func (w *work) doubt(incidents []incident.Incident) {
+	for i := range incidents {
+		inc := &incidents[i]
+		if w.unasked == "" || inc.Outcome == incident.Confirmed || inc.Outcome == incident.Attempted {
+			continue
+		}
+		inc.Partial = true
+		inc.Reason = strings.TrimPrefix(inc.Reason+". "+w.unasked, ". ")
+		inc.NextSteps = append(inc.NextSteps, incident.Step{Text: "Find out whose the bucket is: log files in a stranger's bucket are lost.", Command: w.owned})
+	}
 }

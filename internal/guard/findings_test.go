@@ -95,7 +95,12 @@ func TestC18Twins(t *testing.T) {
 			t.Fatalf("the copy is about %s, %v", a, err)
 		}
 		ids := map[string]bool{}
-		for _, batch := range [][]event.Record{{ours, theirs}, {theirs}, {ours}} {
+		first, err := newGuard(stoppedAt(at)).Reconcile(t.Context(), home, []event.Record{ours})
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined := incident.Begin(first[0])
+		for _, batch := range [][]event.Record{{theirs}, {ours, theirs}, {ours}} {
 			got, err := newGuard(stoppedAt(at)).Reconcile(t.Context(), home, batch)
 			if err != nil || len(got) != 1 {
 				t.Fatalf("%d incidents, %v", len(got), err)
@@ -104,9 +109,17 @@ func TestC18Twins(t *testing.T) {
 			if text := got[0].Findings[0].Text; len(batch) == 2 && !strings.Contains(text, "111122223333 and 444455556666") {
 				t.Errorf("the accounts are not named: %s", text)
 			}
+			var accounts []string
+			for _, r := range batch {
+				accounts = append(accounts, r.Account)
+			}
+			if d := cmp.Diff(accounts, got[0].Accounts); d != "" {
+				t.Errorf("accounts (-want +got):\n%s", d)
+			}
+			joined, _ = joined.Join(got[0])
 		}
-		if len(ids) != 1 {
-			t.Errorf("%d incidents", len(ids))
+		if d := cmp.Diff([]string{"111122223333", "444455556666"}, joined.Accounts); d != "" || len(ids) != 1 || joined.Count != 1 {
+			t.Errorf("%d incidents, %d times; accounts (-want +got):\n%s", len(ids), joined.Count, d)
 		}
 	})
 }

@@ -121,7 +121,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 			continue
 		}
 		inc := incident.FromRecord(findings, r, incident.RefOf(a), seen)
-		inc.Findings[0].Text += copies(r, records)
+		copied(&inc, r, records)
 		if id, ok := g.journal().Recent(r.RequestID); ok && repairs(r) {
 			confirm(&inc, id)
 		} else {
@@ -171,6 +171,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		g.addressed(&incidents[i], a)
 	}
 	w.escalate(ctx, err, incidents)
+	w.doubt(incidents)
 	return incidents, err
 }
 
@@ -260,19 +261,17 @@ func (g *Guard) foreign(a trail.ARN, incidents []incident.Incident) []incident.I
 	return incidents
 }
 
-// copies names the accounts that have a record of one call, where there is more than one.
-func copies(r event.Record, records []event.Record) string {
-	accounts := []string{r.Account}
+// copied names the accounts that have a record of one call, where there is more than one.
+func copied(inc *incident.Incident, r event.Record, records []event.Record) {
 	for _, other := range records {
-		if r.SharedID != "" && other.SharedID == r.SharedID && !slices.Contains(accounts, other.Account) {
-			accounts = append(accounts, other.Account)
+		if r.SharedID != "" && other.SharedID == r.SharedID && !slices.Contains(inc.Accounts, other.Account) {
+			inc.Accounts = append(inc.Accounts, other.Account)
 		}
 	}
-	if len(accounts) == 1 {
-		return ""
+	slices.Sort(inc.Accounts)
+	if len(inc.Accounts) > 1 {
+		inc.Findings[0].Text += "; accounts " + strings.Join(inc.Accounts, " and ") + " each have a record of it"
 	}
-	slices.Sort(accounts)
-	return "; accounts " + strings.Join(accounts, " and ") + " each have a record of it"
 }
 
 // unique drops the repetitions of a record, and the copies that other accounts have of it: at least one delivery also

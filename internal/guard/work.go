@@ -38,6 +38,8 @@ type work struct {
 	again    bool      // the trail turned out to be there, and is repaired instead of created
 	partial  bool      // something could not be read
 	warning  string    // what is wrong with trailwarden itself
+	unasked  string    // why whose the pinned bucket is could not be found out
+	owned    string    // the command line that asks it
 }
 
 // run reads and repairs. A successful StopLogging goes the short way: one read of the status, StartLogging, and

@@ -46,6 +46,9 @@ func FromRecord(findings []Finding, r event.Record, ref TrailRef, seen time.Time
 	if len(findings) > 0 {
 		inc.Severity = findings[0].Severity
 	}
+	if r.SharedID != "" {
+		inc.Accounts = []string{r.Account}
+	}
 	if !r.Succeeded() {
 		inc.Outcome = Attempted
 	}

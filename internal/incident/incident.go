@@ -79,6 +79,8 @@ type Incident struct {
 	Record *Record `json:"record,omitempty"` // what told of it; nil when a sweep found it
 	Actor  *Actor  `json:"actor,omitempty"`  // who did it; nil when no record says so
 
+	Accounts []string `json:"accounts,omitempty"` // accounts whose record of the call has arrived, where AWS writes one for several; sorted
+
 	BlindWindow *BlindWindow `json:"blind_window,omitempty"` // when nothing was recorded; nil when recording was not lost
 	Drifts      []Drift      `json:"drifts"`                 // what was not as wanted when the state was last read
 	Actions     []Action     `json:"actions"`                // the calls that were made, or would be made, to repair
@@ -99,6 +101,7 @@ type Incident struct {
 	Tamperings   []Tampering `json:"tamperings,omitempty"`   // the first and the latest of them
 	Contested    string      `json:"contested,omitempty"`    // who keeps undoing the repairs, in a sentence
 	Acknowledged *Ack        `json:"acknowledged,omitempty"` // who has taken it on
+	Alarm        *Alarm      `json:"alarm,omitempty"`        // how far people were alarmed, when it stayed open; nil before
 	Evidence     *Evidence   `json:"evidence,omitempty"`     // what was done in the blind window
 	Ledger       *LedgerHead `json:"ledger,omitempty"`       // head of the trail's chain
 	Warning      string      `json:"warning,omitempty"`      // what is wrong with trailwarden itself, such as a ledger that cannot be written

@@ -28,7 +28,7 @@ const (
 	KindUnsent     Kind = "unsent"     // a message could not be sent; body: Delivery
 	KindAck        Kind = "ack"        // a person has taken an incident on; body: incident.Ack with the incident's id
 	KindQuarantine Kind = "quarantine" // input that could not be decoded; body: Quarantine
-	KindBaseline   Kind = "baseline"   // a baseline came into use; body: its hash
+	KindBaseline   Kind = "baseline"   // a baseline came into use; body: its serial number and hash
 	KindAnchor     Kind = "anchor"     // the heads of all chains; body: []Head
 	KindPruned     Kind = "pruned"     // entries before a sequence number were removed by retention; body: Pruned
 	KindStart      Kind = "start"      // a process began or stopped to watch

@@ -115,6 +115,8 @@ type State struct {
 	Caller Caller
 	// PinnedBucket says whose the bucket is that the baseline names, where the baseline pins its owner.
 	PinnedBucket Ownership
+	// BucketUnknown says in a sentence why whose that bucket is could not be found out; empty when it was, or was not asked.
+	BucketUnknown string
 	Settings
 	Status Status
 	// Read lists the groups of settings that were read: a group that was not read is not compared.

@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 	golden(t, "weak.golden", got.String())
 	for _, want := range []string{
 		"stopped", "validation_off", "single_region", "no_global_services", "no_management_events", "write_only", "read_only", "narrowed",
-		"bucket_name", "key_not_arn", "topic_not_arn", "log_group_alone", "no_repair", "ignored",
+		"bucket_name", "no_bucket_owner", "key_not_arn", "topic_not_arn", "log_group_alone", "no_repair", "ignored",
 		"approval_expired", "approval_long", "approval_nobody", "approval_no_reason", "approval_whole_trail",
 	} {
 		if !slices.Contains(rules, want) {
@@ -53,6 +53,7 @@ func TestCheckOfGoodFile(t *testing.T) {
 		t.Fatal(problems)
 	}
 	f.Trails = f.Trails[:1]
+	f.Trails[0].BucketOwner = "111122223333"
 	if advice := f.Check(now); len(advice) > 0 {
 		t.Errorf("got %v", advice)
 	}
