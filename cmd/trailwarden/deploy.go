@@ -32,6 +32,7 @@ type deployFlags struct {
 	template, repair              string
 	update, dryRun, policy        bool
 	nothingPinned                 bool
+	history                       time.Duration
 	groups                        []string // of settings that the captured baseline opens for repair
 }
 
@@ -85,6 +86,7 @@ watching and telling go on.`,
 	c.Flags().StringVar(&f.repair, "repair", "", "`off|on`: the kill switch of a stack that stands")
 	c.Flags().BoolVar(&f.nothingPinned, "no-baseline", false, "Pin no trail: stopped trails are started, everything else is only told")
 	c.Flags().StringSliceVar(&f.groups, "pin-repair", nil, "`Groups` of settings that a captured baseline opens for repair, as in baseline capture --repair")
+	c.Flags().DurationVar(&f.history, "history", historyKept, "How far to look back for who changed the trails that are captured; 0 for not at all")
 	parameterFlags(c)
 	return c
 }
@@ -308,7 +310,7 @@ var notInRelease = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // release is this program's version as the template takes it.
 func release() string {
-	v := notInRelease.ReplaceAllString(buildInfo().Version, "-")
+	v := strings.Trim(notInRelease.ReplaceAllString(buildInfo().Version, "-"), "-")
 	return cmp.Or(v[:min(len(v), 64)], "devel")
 }
 
@@ -348,6 +350,9 @@ func (a *app) carryThrough(ctx context.Context, c *cobra.Command, d *deployment,
 	if set.Empty {
 		if err := d.deployer.Discard(ctx, set); err != nil {
 			return err
+		}
+		if set.Create {
+			return fail(exitError, "please report this", errors.New("CloudFormation finds nothing to make in the template"))
 		}
 		a.note("nothing to change: the stack %s is as you ask for it", d.Stack)
 		d.Status, d.Outputs = "unchanged", d.before.Outputs

@@ -33,7 +33,7 @@ func (a *app) pin(ctx context.Context, d *deployment, cfg config.Config, f deplo
 		a.note("no trail is pinned: stopped trails are started again, everything else is only told")
 		return nil
 	case cfg.Baseline != "" || exists(usualBaseline):
-		pinned, err := a.pinned(cfg)
+		pinned, err := a.pinned(ctx, cfg, f.aws)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,9 @@ func (a *app) captureNow(ctx context.Context, cfg config.Config, f deployFlags, 
 	if len(s.Failures) > 0 {
 		return nil, unread(s.Failures)
 	}
-	a.changes(ctx, at, s.States, historyKept)
+	if f.history > 0 {
+		a.changes(ctx, at, s.States, f.history)
+	}
 	made := baseline.File{Version: baseline.Version}.Capture(s.States, repair, s.At, at.self)
 	at.owners(ctx, &made)
 	made.Name = baselinePath(cfg)

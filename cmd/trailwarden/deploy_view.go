@@ -112,9 +112,9 @@ func deploymentTable(a *app, w io.Writer, d *deployment) {
 	}
 	t.end()
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, "What its roles may do (all of it; docs/permissions.md)"))
-	t = newTable(w, "ROLE", "ACTION", "ON", "TO")
-	for _, g := range d.Grants {
-		t.row(g.Role, g.Action, g.On, g.Why)
+	t = newTable(w, "ACTION", "ROLES", "ON", "TO")
+	for _, g := range together(d.Grants) {
+		t.row(g.Action, g.Role, g.On, g.Why)
 	}
 	t.end()
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, "What it costs in a month (estimate, list prices of us-east-1; docs/cost.md)"))
@@ -126,6 +126,22 @@ func deploymentTable(a *app, w io.Writer, d *deployment) {
 	t.row("together", "", fmt.Sprintf("%.2f", dollars), fmt.Sprintf("%.2f", free))
 	t.end()
 	fmt.Fprintf(w, "\nCode: s3://%s/%s, SHA-256 %s\n", plain(d.Artifact.Bucket), plain(d.Artifact.Key), d.Artifact.SHA256)
+}
+
+// together makes one line of a permission that several roles have.
+func together(grants []deploy.Grant) []deploy.Grant {
+	var list []deploy.Grant
+	for _, g := range grants {
+		i := slices.IndexFunc(list, func(other deploy.Grant) bool {
+			return other.Action == g.Action && other.On == g.On && other.Why == g.Why
+		})
+		if i < 0 {
+			list = append(list, g)
+		} else {
+			list[i].Role += ", " + g.Role
+		}
+	}
+	return list
 }
 
 func orNothing(text string) string {

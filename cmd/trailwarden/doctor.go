@@ -143,13 +143,13 @@ func (a *app) diagnose(ctx context.Context, cfg config.Config, r reach, name str
 		store, err := openTable(at.client.Config, table, cfg)
 		checks = append(checks, ledgerCheck(ctx, store, err, "dynamodb://"+table))
 	}
-	pinned, check := a.deployedBaseline(ctx, cfg, d, view)
+	pinned, check := a.deployedBaseline(ctx, cfg, r, d, view)
 	checks = append(checks, check...)
 	return append(checks, trailChecks(ctx, at, pinned)...), nil
 }
 
 // deployedBaseline reads the baseline out of the zip that runs, and holds it against the file here.
-func (a *app) deployedBaseline(ctx context.Context, cfg config.Config, d *stack.Deployer, view stack.View) (baseline.File, []doctor.Check) {
+func (a *app) deployedBaseline(ctx context.Context, cfg config.Config, r reach, d *stack.Deployer, view stack.View) (baseline.File, []doctor.Check) {
 	const name = "baseline"
 	if view.Parameters["Baseline"] == "" {
 		return baseline.File{}, []doctor.Check{{Name: name, Status: doctor.Waiting, Text: "no trail is pinned: only stopped trails are started again", Mend: "trailwarden baseline capture, review the file, then: trailwarden deploy --update --baseline " + usualBaseline}}
@@ -167,7 +167,7 @@ func (a *app) deployedBaseline(ctx context.Context, cfg config.Config, d *stack.
 		return baseline.File{}, []doctor.Check{{Name: name, Status: doctor.Unknown, Text: err.Error(), Mend: hintOf(err)}}
 	}
 	checks := []doctor.Check{age(*zip.Pinned)}
-	if here, err := a.pinned(cfg); err == nil && here.Hash() != zip.Pinned.Hash() {
+	if here, err := a.pinned(ctx, cfg, r.aws); err == nil && here.Hash() != zip.Pinned.Hash() {
 		checks = append(checks, doctor.Check{Name: name, Status: doctor.Wrong, Text: fmt.Sprintf("%s (serial %d) is not the one that is deployed (serial %d)", here.Name, here.Serial, zip.Pinned.Serial),
 			Mend: "trailwarden deploy --update --baseline " + here.Name})
 	}
@@ -264,7 +264,7 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 		place = usualLedger
 	}
 	checks = append(checks, ledgerCheck(ctx, store, err, place))
-	pinned, err := a.pinned(cfg)
+	pinned, err := a.pinned(ctx, cfg, r.aws)
 	switch {
 	case err != nil && (cfg.Baseline != "" || exists(usualBaseline)):
 		checks = append(checks, doctor.Check{Name: "baseline", Status: doctor.Wrong, Text: "nothing is repaired: " + err.Error(), Mend: hintOf(err)})

@@ -24,6 +24,7 @@ func (d *Daemon) Duties() []Duty {
 			return nil // what fails is told of by its incident, and tried again
 		}},
 		{"outbox", 5 * time.Second, func(ctx context.Context) error { return d.engine().Flush(ctx) }},
+		{"remind", 10 * time.Second, func(ctx context.Context) error { return d.engine().Remind(ctx) }},
 		{"evidence", 30 * time.Second, func(ctx context.Context) error { return d.engine().Evidence(ctx) }},
 	}
 	if d.Engine.Canary.Every > 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/route"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -29,6 +30,8 @@ type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
 	Channels []notify.Channel
+	// Routing says which of them are told of what.
+	Routing route.Plan
 	// Keeper keeps incidents and the messages about them; nil where there is no ledger: then what could not be told is handed
 	// back to its source.
 	Keeper *Keeper

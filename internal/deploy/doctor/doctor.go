@@ -74,7 +74,8 @@ func (e *exam) unread(name string, err error) {
 	e.add(name, Unknown, "could not be read: "+text, mend)
 }
 
-func retryer() aws.Retryer { return retry.NewStandard() }
+// retryer tries three times; a person waits.
+func retryer() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Second) }
 
 // Examine makes all checks of the stack's own parts.
 func (d Deployment) Examine(ctx context.Context) []Check {
