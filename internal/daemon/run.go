@@ -67,6 +67,9 @@ func (d *Daemon) Run(ctx context.Context) {
 		wg.Go(func() { d.poll(ctx, &wg) })
 	}
 	wg.Wait()
+	work, end := context.WithTimeout(context.WithoutCancel(ctx), d.Grace)
+	defer end()
+	d.engine().Settle(work)
 }
 
 // idle is the pause after the queue had nothing, which it says after a long poll.

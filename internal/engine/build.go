@@ -48,6 +48,8 @@ type Options struct {
 	Canary Canary
 	// Regions are read for evidence besides the trail's own.
 	Regions []string
+	// Patience is that of Engine.
+	Patience time.Duration
 	// StartFirst writes the intent of a StartLogging while the call is made, not before: where the ledger is a network call away.
 	StartFirst bool
 	// Alarm says why the baseline that is configured cannot be used: all is watched and told, nothing repaired.
@@ -68,7 +70,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		Trails: (&lister{client: client, own: cfg.Region, pinned: o.Pinned, log: o.Log}).trails,
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
-		History: client, Regions: o.Regions,
+		History: client, Regions: o.Regions, Patience: o.Patience,
 	}
 	e.Guard.OnlyStart, e.Guard.OwnRole = o.OnlyStart, o.RestoreRole
 	e.Guard.Budget = &Budget{Store: o.Ledger, PerHour: o.Budget}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -51,6 +52,9 @@ type Engine struct {
 	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work
 	// that of the hints, and tells people by one channel after the other, when the trails have been worked on.
 	Workers int
+	// Patience is how long records and the sweep wait for work on a pinned trail; it goes on by itself then. 0 for as long as it takes: for
+	// a process that ends with its work.
+	Patience time.Duration
 	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
 	// can be had within a moment. Empty where no other process has the ledger.
 	Owner string
@@ -59,6 +63,9 @@ type Engine struct {
 	outbox  outbox
 	claims  claims
 	anchors anchors
+	seen    seen
+
+	byItself atomic.Int64 // pieces of work that nobody waits for
 }
 
 func (e *Engine) now() time.Time { return e.Guard.Now() }
@@ -121,7 +128,7 @@ func (e *Engine) Handle(ctx context.Context, input []byte) Report {
 // Records handles records of one batch.
 func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 	run := e.begin()
-	hints := make(map[trail.ARN][]event.Record)
+	hints, look := make(map[trail.ARN][]event.Record), make(map[trail.ARN]bool)
 	var order []trail.ARN
 	var rejected []incident.Incident
 	for _, r := range records {
@@ -129,9 +136,15 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			run.report.Ignored++
 			continue
 		}
+		if e.seen.contradicts(r) {
+			rejected = append(rejected, e.Guard.Reject(r, errTwin))
+		}
 		arn, err := guard.Place(r)
 		if err != nil {
 			rejected = append(rejected, e.Guard.Reject(r, err))
+			for _, a := range e.near(r) {
+				look[a] = true
+			}
 			continue
 		}
 		arn = e.meant(arn, r)
@@ -139,6 +152,15 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			order = append(order, arn)
 		}
 		hints[arn] = append(hints[arn], r)
+	}
+	for _, a := range e.Pinned {
+		switch {
+		case !look[a] || hints[a] != nil:
+		case e.Patience > 0:
+			e.Retry(a) // soon, and once however many records ask for it
+		default:
+			order = append(order, a)
+		}
 	}
 	run.trails(ctx, order, hints)
 	for _, inc := range rejected {
@@ -301,6 +323,9 @@ func (r *run) trails(ctx context.Context, trails []trail.ARN, hints map[trail.AR
 func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) error {
 	if !r.claims.take(arn) {
 		return r.follow(ctx, arn, records)
+	}
+	if r.patient(arn) {
+		return r.patiently(ctx, arn, records)
 	}
 	defer func() { r.claims.leave(arn, r.now()) }()
 	defer r.lease(ctx, arn, records)()

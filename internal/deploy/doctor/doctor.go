@@ -67,6 +67,11 @@ func (e *exam) unread(name string, err error) {
 	case "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation":
 		mend = "use credentials that may read it: `trailwarden deploy --print-policy` prints what that takes"
 	}
+	switch code {
+	case "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NotFound", "NotFoundException", "ResourceNotFoundException":
+		e.add(name, Wrong, "it is gone: somebody deleted it", "find out who did it (aws cloudtrail lookup-events), then make the stack anew: trailwarden destroy --stack-name "+e.Name+", and deploy")
+		return
+	}
 	text := err.Error()
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		text = op.Operation() + ": " + op.Err.Error()
