@@ -10,12 +10,13 @@ BASELINE ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
+SEEDS    ?= 3000
 
 # net/rpc, which aws-lambda-go carries for an older runtime, would switch off the linker's removal of
 # unused code; timetzdata makes time_zone work in an image without a zone database.
 LAMBDA_TAGS := lambda.norpc,timetzdata
 
-.PHONY: help demo test testdeps build lambda bench fuzz lint clean
+.PHONY: help demo test testdeps build standalone lambda bench fuzz lint clean
 .DEFAULT_GOAL := help
 FORCE:
 
@@ -35,6 +36,13 @@ testdeps: ## install what some tests want besides Go (Debian, root): a real mail
 
 build: ## build bin/trailwarden for this machine
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
+	@ls -l bin/trailwarden
+
+# The program with the function's zip in it, so that `trailwarden deploy` needs no other file.
+standalone: dist/trailwarden-lambda-arm64.zip ## build bin/trailwarden with the Lambda function's zip in it
+	@cp $< cmd/trailwarden/built-in.zip
+	@CGO_ENABLED=0 go build -tags withzip -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
+	@rm cmd/trailwarden/built-in.zip
 	@ls -l bin/trailwarden
 
 ZIPS := $(foreach name,trailwarden-lambda trailwarden-scan-lambda,dist/$(name)-arm64.zip dist/$(name)-amd64.zip)
@@ -63,7 +71,8 @@ bench: ## run the benchmarks, and measure how fast the Lambda function reacts
 	@$(MAKE) --no-print-directory build
 	@go run ./tools/scanbench
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
+fuzz: ## play SEEDS (3000) new seeds of the simulation, then run every fuzz target for FUZZTIME (10s)
+	@TW_FIRST=$$(date +%s) TW_SEEDS=$(SEEDS) go test ./internal/daemon -run '^TestSimulation$$' -timeout 60m
 	@for p in $$(go list ./...); do \
 		list=$$(go test -list '^Fuzz' $$p); \
 		for f in $$(grep '^Fuzz' <<<"$$list" || true); do \
@@ -71,6 +80,10 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
 		done; \
 	done
+
+soak: ## a simulated year of the daemon, and ten thousand seeds of the simulation
+	@TW_DAYS=365 go test ./internal/daemon -run '^TestSoak$$' -v -timeout 60m
+	@TW_SEEDS=10000 go test ./internal/daemon -run '^TestSimulation$$' -timeout 60m
 
 lint: ## gofmt, go vet and staticcheck; fails on anything
 	@unformatted=$$(gofmt -l .); \

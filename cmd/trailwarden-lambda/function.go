@@ -57,6 +57,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	}
 	o := engine.Options{
 		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: version, Log: log, LogIncidents: true,
+		Routing: channels.Routing(cfg),
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) {
 			return channels.Open(channels.Options{
 				Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Memory: e.Memory(), Version: version, Location: location, Output: os.Stdout,

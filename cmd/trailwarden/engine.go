@@ -31,6 +31,7 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 	log := a.logger(cfg)
 	o := engine.Options{
 		Accounts: cfg.Accounts, Observe: cfg.Observe, Compat2017: cfg.Compat == "2017", Version: buildInfo().Version, Log: log,
+		Routing:  channels.Routing(cfg),
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) { return a.channels(cfg, aws, e) },
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget

@@ -43,6 +43,8 @@ func newRoot(a *app) *cobra.Command {
   trailwarden check                                # is everything still as pinned?
   trailwarden plan                                 # what would put it back?
   trailwarden handle --observe event.json          # what would be done about this event?
+  trailwarden deploy --email security@example.com  # guard this account
+  trailwarden doctor                               # is everything there that would save the trails?
   trailwarden config init --out trailwarden.yaml   # a commented configuration file
   trailwarden config check                         # is what I wrote valid?
   trailwarden config show --origin                 # what is in force, and where does it come from?`,
@@ -65,6 +67,9 @@ func newRoot(a *app) *cobra.Command {
 		simulateCommand(a),
 		scanCommand(a),
 		verifyCommand(a),
+		deployCommand(a),
+		destroyCommand(a),
+		doctorCommand(a),
 		configCommand(a),
 		completionCommand(a),
 		versionCommand(a),

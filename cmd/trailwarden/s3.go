@@ -66,3 +66,22 @@ func (p places) Files(ctx context.Context, yield func(archive.File) error, lost 
 	}
 	return nil
 }
+
+// Bytes implements archive.Sized.
+func (p places) Bytes(ctx context.Context) (int64, error) {
+	all := int64(0)
+	for _, from := range p {
+		n := int64(0)
+		var err error
+		if s, ok := from.(archive.Sized); ok {
+			n, err = s.Bytes(ctx)
+		} else {
+			err = from.Files(ctx, func(f archive.File) error { n += max(0, f.Size); return ctx.Err() }, func(string, error) {})
+		}
+		if err != nil {
+			return 0, err
+		}
+		all += n
+	}
+	return all, nil
+}

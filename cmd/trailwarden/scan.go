@@ -27,6 +27,7 @@ type scanFlags struct {
 	workers    int
 	noActivity bool
 	merge      bool
+	around     []string
 	athena     bool
 	inventory  string
 	aws        cloud.Options
@@ -58,12 +59,15 @@ as a whole; 130 interrupted.`,
   trailwarden scan 2025/ -o part --out a.json      # on one machine
   trailwarden scan 2026/ -o part --out b.json      # on another
   trailwarden scan --merge a.json b.json           # as if it had been one scan
+  trailwarden scan --merge a.json b.json --around 2025/,2026/    # with who did what around blind windows
   trailwarden scan --inventory s3://my-inventories/logs/daily/2026-01-01T01-00Z/manifest.json
   trailwarden scan --athena-ddl s3://my-trail-bucket/ --account 111122223333`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case f.inventory != "" && (len(args) > 0 || f.merge || f.athena):
 				return usage("leave the PATHs out", "--inventory names all files that are scanned")
+			case len(f.around) > 0 && !f.merge:
+				return usage("leave it out", "--around is for --merge: a scan reads what is around blind windows by itself")
 			case f.inventory == "" && len(args) == 0:
 				return usage("name files or folders, or - for standard input", "scan needs at least one PATH")
 			}
@@ -90,6 +94,7 @@ as a whole; 130 interrupted.`,
 	flags.StringVar(&f.aws.Endpoint, "endpoint-url", "", "`URL` of another AWS, such as a simulated one")
 	flags.StringVar(&f.inventory, "inventory", "", "Scan the log files that this S3 inventory lists, in place of PATHs: `s3://…/manifest.json`, in CSV")
 	flags.BoolVar(&f.merge, "merge", false, "PATHs are what scans of parts printed with -o part: report of all of them together")
+	flags.StringSliceVar(&f.around, "around", nil, "With --merge: `PATHs` of the log files, to tell who did what around blind windows")
 	flags.BoolVar(&f.athena, "athena-ddl", false, "Print a table and queries for Amazon Athena over s3://BUCKET/PREFIX, and read nothing")
 	flags.BoolVar(&f.noActivity, "no-activity", false, "Leave out who did what around blind windows: files around them are then read once only")
 	var names []string
@@ -130,7 +135,7 @@ func (f *scanFlags) check(c *cobra.Command, args []string) error {
 	if f.workers < 0 || f.workers > 256 {
 		return usage("use a number from 1 to 256", "--workers is %d", f.workers)
 	}
-	remote := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "s3://") })
+	remote := slices.ContainsFunc(slices.Concat(args, f.around), func(arg string) bool { return strings.HasPrefix(arg, "s3://") })
 	switch {
 	case f.workers == 0 && remote:
 		f.workers = 16
@@ -180,7 +185,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 		Workers: f.workers, Since: f.query.From, Meter: &meter,
 		From: progress.file.Known, Save: progress.save, Every: 10 * time.Second, Now: time.Now,
 	}
-	bar := a.progressBar(c.Context(), &meter, from, !slices.Contains(args, "-"))
+	bar := a.scanBar(c.Context(), &meter, from, !slices.Contains(args, "-"))
 	known, runErr := s.Run(c.Context(), from)
 	bar.end()
 	if errors.Is(runErr, archive.ErrMoved) {
@@ -192,7 +197,7 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	}
 	report := archive.NewReport(known, f.query)
 	if !interrupted && !f.noActivity {
-		err := s.Activity(c.Context(), from, &report)
+		err := a.around(c.Context(), s, from, &report)
 		if interrupted = c.Context().Err() != nil; err != nil && !interrupted {
 			return fmt.Errorf("scan around blind windows: %w", err)
 		}
@@ -219,6 +224,16 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	return scanOutcome(report, f.failOn)
 }
 
+// around adds who did what around blind windows.
+func (a *app) around(ctx context.Context, s archive.Scan, from archive.Source, report *archive.Report) error {
+	s.Meter = new(archive.Meter)
+	bar := a.progressBar(ctx, func(_ context.Context, took time.Duration) string {
+		return fmt.Sprintf("around blind windows: %s files, %s", thousands(s.Meter.Files.Load()), rate(s.Meter.Unpacked.Load(), took))
+	})
+	defer bar.end()
+	return s.Activity(ctx, from, report)
+}
+
 // mergeParts reports of what scans of parts printed.
 func (a *app) mergeParts(c *cobra.Command, args []string, f scanFlags) error {
 	var all archive.Result
@@ -234,6 +249,15 @@ func (a *app) mergeParts(c *cobra.Command, args []string, f scanFlags) error {
 		all = all.Merge(part.Result())
 	}
 	report := archive.NewReport(all, f.query)
+	if len(f.around) > 0 {
+		from, err := a.sources(c.Context(), f.around, f)
+		if err != nil {
+			return err
+		}
+		if err := a.around(c.Context(), archive.Scan{Workers: f.workers}, from, &report); err != nil {
+			return fmt.Errorf("scan around blind windows: %w", err)
+		}
+	}
 	if err := a.write(c, scanResult(a, all, report, all.Unfinished())); err != nil {
 		return err
 	}
@@ -247,7 +271,7 @@ const (
 )
 
 // sources makes a Source of the arguments.
-func (a *app) sources(ctx context.Context, args []string, f scanFlags) (archive.Source, error) {
+func (a *app) sources(ctx context.Context, args []string, f scanFlags) (places, error) {
 	var all places
 	var store *s3Store
 	ahead := archive.NewAhead(piecesAhead, pieceSize)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/archive"
@@ -22,12 +23,13 @@ func size(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// bar shows how far a scan is, on a terminal only.
+// bar shows how far a command is, on a terminal only.
 type bar struct{ stop func() }
 
 func (b bar) end() { b.stop() }
 
-func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.Source, again bool) bar {
+// progressBar shows the line until it is ended.
+func (a *app) progressBar(ctx context.Context, line func(ctx context.Context, took time.Duration) string) bar {
 	if a.quiet || !terminal(a.stderr) {
 		return bar{func() {}}
 	}
@@ -35,43 +37,68 @@ func (a *app) progressBar(ctx context.Context, m *archive.Meter, from archive.So
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		total := make(chan int64, 1)
-		if again {
-			go func() {
-				var bytes int64
-				err := from.Files(ctx, func(f archive.File) error { bytes += max(0, f.Size); return ctx.Err() }, func(string, error) {})
-				if err == nil {
-					total <- bytes
-				}
-			}()
-		}
-		all, began := int64(0), time.Now()
-		for tick := time.NewTicker(200 * time.Millisecond); ; {
+		tick, began := time.NewTicker(200*time.Millisecond), time.Now()
+		defer tick.Stop()
+		for {
 			select {
 			case <-ctx.Done():
-				tick.Stop()
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 				return
-			case all = <-total:
 			case <-tick.C:
-				fmt.Fprintf(a.stderr, "\r\x1b[K%s", progressLine(m, all, time.Since(began)))
+				fmt.Fprintf(a.stderr, "\r\x1b[K%s", line(ctx, time.Since(began)))
 			}
 		}
 	}()
 	return bar{func() { cancel(); <-done }}
 }
 
-// progressLine fits into 80 columns.
-func progressLine(m *archive.Meter, all int64, took time.Duration) string {
+// scanBar finds out by itself how much there is to read; again: the files can be listed twice.
+func (a *app) scanBar(ctx context.Context, m *archive.Meter, from archive.Sized, again bool) bar {
+	var all atomic.Int64
+	return a.progressBar(ctx, func(ctx context.Context, took time.Duration) string {
+		if again {
+			again = false
+			go func() {
+				if bytes, err := from.Bytes(ctx); err == nil {
+					all.Store(bytes)
+				}
+			}()
+		}
+		return scanLine(m, all.Load(), took)
+	})
+}
+
+// scanLine fits into 80 columns.
+func scanLine(m *archive.Meter, all int64, took time.Duration) string {
 	packed, unpacked := m.Packed.Load(), m.Unpacked.Load()
-	line := fmt.Sprintf("%s files, %s, %s/s, %s findings", thousands(m.Files.Load()), size(unpacked),
-		size(int64(float64(unpacked)/max(took.Seconds(), 0.001))), thousands(m.Findings.Load()))
+	line := fmt.Sprintf("%s files, %s, %s, %s findings", thousands(m.Files.Load()), size(unpacked), rate(unpacked, took), thousands(m.Findings.Load()))
 	if all <= 0 || packed <= 0 {
 		return line
 	}
-	part := min(1, float64(packed)/float64(all))
-	left := time.Duration(float64(took) * (1 - part) / part).Round(time.Second)
+	return share(packed, all, took) + line
+}
+
+// verifyLine fits into 80 columns.
+func verifyLine(m *archive.Meter, took time.Duration) string {
+	files, all, unpacked := m.Files.Load(), m.All.Load(), m.Unpacked.Load()
+	if all == 0 {
+		return fmt.Sprintf("%s digest files", thousands(m.Digests.Load()))
+	}
+	return share(files, all, took) + fmt.Sprintf("%s of %s log files, %s", thousands(files), thousands(all), rate(unpacked, took))
+}
+
+func rate(bytes int64, took time.Duration) string {
+	return size(int64(float64(bytes)/max(took.Seconds(), 0.001))) + "/s"
+}
+
+// share draws how much is done, and says how long the rest will take.
+func share(done, all int64, took time.Duration) string {
+	part := min(1, float64(done)/float64(all))
 	const width = 20
 	full := int(part * width)
-	return fmt.Sprintf("[%s%s] %3.0f%% %s left, %s", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part, left, line)
+	left := ""
+	if part > 0 {
+		left = time.Duration(float64(took)*(1-part)/part).Round(time.Second).String() + " left, "
+	}
+	return fmt.Sprintf("[%s%s] %3.0f%% %s", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part, left)
 }

@@ -265,3 +265,34 @@ func TestScanInventory(t *testing.T) {
 		t.Errorf("going on:\n%s", again)
 	}
 }
+
+// TestScanMerged: parts, merged with a look at the files around blind windows, are the report of one scan.
+func TestScanMerged(t *testing.T) {
+	const root = "../../internal/event/testdata/real/"
+	dir := t.TempDir()
+	scan := func(args ...string) string {
+		t.Helper()
+		var out, notes bytes.Buffer
+		if code := run(t.Context(), append([]string{"scan"}, args...), strings.NewReader(""), &out, &notes, nil); code != exitFindings {
+			t.Fatalf("%q: exit code %d: %s", args, code, notes.String())
+		}
+		return out.String()
+	}
+	folders := []string{root + "invictus-aws_dataset", root + "stratus-red-team"}
+	var parts []string
+	for i, folder := range folders {
+		part := filepath.Join(dir, fmt.Sprint(i, ".json"))
+		scan(folder, "-o", "part", "--out", part)
+		parts = append([]string{part}, parts...)
+	}
+	want := scan(append(folders, "-o", "json")...)
+	if got := scan(append(parts, "--merge", "--around", strings.Join(folders, ","), "-o", "json")...); got != want || !strings.Contains(want, `"activity"`) {
+		t.Errorf("merged:\n%s\none scan:\n%s", got, want)
+	}
+	if got := scan(append(parts, "--merge", "-o", "json")...); strings.Contains(got, `"activity"`) {
+		t.Errorf("nobody read the files, and there is activity:\n%s", got)
+	}
+	if code := run(t.Context(), []string{"scan", folders[0], "--around", folders[0]}, strings.NewReader(""), io.Discard, io.Discard, nil); code != exitUsage {
+		t.Errorf("--around without --merge: exit code %d", code)
+	}
+}

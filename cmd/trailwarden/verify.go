@@ -105,8 +105,8 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 		debug.SetGCPercent(200) // what a request leaves behind is small: a twelfth of the time for 10 MB
 	}
 	began := time.Now()
-	var meter archive.Meter
-	v.Meter, v.Every, v.Now = &meter, 10*time.Second, time.Now
+	v.Every, v.Now = 10*time.Second, time.Now
+	var files, bytes int64
 	var all []archive.Verdict
 	var failed error
 	for _, region := range regions {
@@ -115,7 +115,11 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 			known[region] = c
 			return progress.save(known)
 		}
+		v.Meter = new(archive.Meter)
+		bar := a.progressBar(c.Context(), func(_ context.Context, took time.Duration) string { return region + ": " + verifyLine(v.Meter, took) })
 		verdict, err := v.Run(c.Context())
+		bar.end()
+		files, bytes = files+v.Meter.Files.Load(), bytes+v.Meter.Unpacked.Load()
 		all = append(all, verdict)
 		if c.Context().Err() != nil {
 			break
@@ -130,7 +134,7 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 	if err := a.write(c, verifyResult(a, all, failed != nil || unread || interrupted)); err != nil {
 		return err
 	}
-	a.note("verified %s log files, %s in %s", thousands(meter.Files.Load()), size(meter.Unpacked.Load()), time.Since(began).Round(time.Millisecond))
+	a.note("checked %s log files, %s in %s", thousands(files), size(bytes), time.Since(began).Round(time.Millisecond))
 	if interrupted {
 		path, err := progress.keep()
 		if err != nil {

@@ -164,7 +164,7 @@ func TestVerifyS3(t *testing.T) {
 	server := httptest.NewServer(b)
 	defer server.Close()
 	args := []string{"verify", verifyARN, "--endpoint-url", server.URL}
-	if code, out, notes := ran(t, args...); code != exitOK || !strings.Contains(out, "digest  2      0") || !strings.Contains(notes, "verified 2 log files") {
+	if code, out, notes := ran(t, args...); code != exitOK || !strings.Contains(out, "digest  2      0") || !strings.Contains(notes, "checked 2 log files") {
 		t.Errorf("intact: exit code %d\n%s%s", code, out, notes)
 	}
 	b.busy.Store(3)

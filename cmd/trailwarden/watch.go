@@ -33,6 +33,8 @@ const (
 	// longPoll is how long one call waits for messages.
 	longPoll = 20 * time.Second
 	pollers  = 8
+	// patience is how long a receiver and the sweep wait for work on one trail, which then goes on by itself.
+	patience = 3 * time.Second
 	// grace is how long work that was begun may go on after SIGTERM.
 	grace = 25 * time.Second
 )
@@ -118,7 +120,7 @@ func (a *app) watch(c *cobra.Command, where cloud.Options) error {
 // withLedger gives the engine its ledger.
 func withLedger(cfg config.Config, store ledger.Store) func(*engine.Options) {
 	return func(o *engine.Options) {
-		o.Ledger, o.Regions = store, cfg.Evidence.Regions
+		o.Ledger, o.Regions, o.Patience = store, cfg.Evidence.Regions, patience
 		if a, err := trail.ParseARN(cfg.Watch.Canary); err == nil {
 			o.Canary = engine.Canary{Trail: a, Every: duration(cfg.Watch.Every), Within: duration(cfg.Watch.Within)}
 		}

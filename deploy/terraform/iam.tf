@@ -66,7 +66,7 @@ resource "aws_iam_role_policy_attachment" "react_repair" {
 
 resource "aws_iam_role" "sweep" {
   name                 = "${var.name}-sweep"
-  description          = "trailwarden's function that looks at every trail on a timer, and at trailwarden itself."
+  description          = "trailwarden's function that sweeps."
   permissions_boundary = local.boundary_arn
   assume_role_policy   = local.lambda_trust
   tags                 = local.tags
@@ -188,9 +188,12 @@ resource "aws_iam_policy" "watch" {
         Resource = local.trail_arns
       },
       {
-        Sid      = "ListTrailsAndHistory" # these know no resources
-        Effect   = "Allow"
-        Action   = ["cloudtrail:ListTrails", "cloudtrail:LookupEvents"]
+        Sid    = "ListTrailsAndHistory" # these know no resources
+        Effect = "Allow"
+        Action = [
+          "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "ec2:DescribeRegions", "organizations:DescribeOrganization",
+          "organizations:ListDelegatedAdministrators",
+        ]
         Resource = "*"
       },
       {
@@ -402,10 +405,10 @@ resource "aws_iam_policy" "boundary" {
           "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "cloudtrail:PutEventConfiguration", "cloudtrail:PutEventSelectors",
           "cloudtrail:PutInsightSelectors", "cloudtrail:RemoveTags", "cloudtrail:StartLogging", "cloudtrail:UpdateTrail",
           "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
-          "dynamodb:Query", "events:DescribeRule", "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies",
+          "dynamodb:Query", "ec2:DescribeRegions", "events:DescribeRule", "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies",
           "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "lambda:GetFunctionConcurrency",
           "lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:ListEventSourceMappings", "logs:CreateLogStream",
-          "logs:PutLogEvents", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+          "logs:PutLogEvents", "organizations:DescribeOrganization", "organizations:ListDelegatedAdministrators", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
           "sqs:ReceiveMessage", "sts:AssumeRole",
         ]
         Resource = "*"

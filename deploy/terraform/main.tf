@@ -19,6 +19,9 @@ locals {
   has_members     = local.in_organization && length(var.member_accounts) > 0
   has_witness     = var.heartbeat_bus_arn != ""
 
+  events_arn       = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-events"
+  dead_letters_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
+
   home_bus_arn = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
   watched_calls = [
     "StopLogging", "StartLogging", "UpdateTrail", "DeleteTrail", "CreateTrail", "AddTags", "RemoveTags",
@@ -55,6 +58,7 @@ resource "aws_cloudwatch_event_target" "watch" {
   }
 }
 
+# With the policy within, the queue is at no time without one.
 resource "aws_sqs_queue" "events" {
   name                       = "${var.name}-events"
   sqs_managed_sse_enabled    = true
@@ -63,6 +67,48 @@ resource "aws_sqs_queue" "events" {
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
     maxReceiveCount     = 5
+  })
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "OnlyTheseRulesSend"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = local.events_arn
+        Condition = {
+          ArnEquals = { "aws:SourceArn" = concat([aws_cloudwatch_event_rule.watch.arn], aws_cloudwatch_event_rule.members[*].arn) }
+        }
+      },
+      {
+        Sid       = "OnlyTheFunctionReceives"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+        Resource  = local.events_arn
+        Condition = {
+          ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.react.arn }
+        }
+      },
+      {
+        Sid       = "NobodyPurges"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:PurgeQueue"
+        Resource  = local.events_arn
+      },
+      {
+        Sid       = "OnlyOverTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = local.events_arn
+        Condition = {
+          Bool = { "aws:SecureTransport" = "false" }
+        }
+      },
+    ]
   })
   tags = local.tags
 }
@@ -74,13 +120,8 @@ resource "aws_sqs_queue" "dead_letters" {
   message_retention_seconds = 1209600
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-events"]
+    sourceQueueArns   = [local.events_arn]
   })
-  tags = local.tags
-}
-
-resource "aws_sqs_queue_policy" "events" {
-  queue_url = aws_sqs_queue.events.id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -89,53 +130,7 @@ resource "aws_sqs_queue_policy" "events" {
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
-        Resource  = aws_sqs_queue.events.arn
-        Condition = {
-          ArnEquals = { "aws:SourceArn" = concat([aws_cloudwatch_event_rule.watch.arn], aws_cloudwatch_event_rule.members[*].arn) }
-        }
-      },
-      {
-        Sid       = "OnlyTheFunctionReceives"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-        Resource  = aws_sqs_queue.events.arn
-        Condition = {
-          ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.react.arn }
-        }
-      },
-      {
-        Sid       = "NobodyPurges"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sqs:PurgeQueue"
-        Resource  = aws_sqs_queue.events.arn
-      },
-      {
-        Sid       = "OnlyOverTLS"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sqs:*"
-        Resource  = aws_sqs_queue.events.arn
-        Condition = {
-          Bool = { "aws:SecureTransport" = "false" }
-        }
-      },
-    ]
-  })
-}
-
-resource "aws_sqs_queue_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "OnlyTheseRulesSend"
-        Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
-        Action    = "sqs:SendMessage"
-        Resource  = aws_sqs_queue.dead_letters.arn
+        Resource  = local.dead_letters_arn
         Condition = {
           ArnEquals = {
             "aws:SourceArn" = concat([aws_cloudwatch_event_rule.watch.arn, aws_cloudwatch_event_rule.self.arn], aws_cloudwatch_event_rule.members[*].arn)
@@ -147,10 +142,11 @@ resource "aws_sqs_queue_policy" "dead_letters" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:PurgeQueue"
-        Resource  = aws_sqs_queue.dead_letters.arn
+        Resource  = local.dead_letters_arn
       },
     ]
   })
+  tags = local.tags
 }
 
 # Two functions of one zip: a flood of events does not starve the sweep.
@@ -172,7 +168,7 @@ locals {
 
 resource "aws_lambda_function" "react" {
   function_name                  = "${var.name}-react"
-  description                    = "trailwarden - repairs trails that an event tells of, and tells people."
+  description                    = "trailwarden repairs trails that an event tells of."
   runtime                        = "provided.al2023"
   architectures                  = ["arm64"]
   handler                        = "bootstrap"
@@ -196,6 +192,14 @@ resource "aws_lambda_function" "react" {
     variables = local.environment
   }
 
+  depends_on = [aws_iam_role_policy.react, aws_iam_role_policy_attachment.react_watch]
+}
+
+# Another zip fails the apply, and neither the queue nor the timer is let in. Read after the function changed: a condition on
+# the function itself would compare an update's new hash with the old code.
+data "aws_lambda_function" "react" {
+  function_name = aws_lambda_function.react.function_name
+
   lifecycle {
     postcondition {
       condition     = self.code_sha256 == var.artifact_sha256
@@ -203,7 +207,7 @@ resource "aws_lambda_function" "react" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.react, aws_iam_role_policy_attachment.react_watch]
+  depends_on = [aws_lambda_function.react]
 }
 
 resource "aws_lambda_event_source_mapping" "react" {
@@ -217,6 +221,8 @@ resource "aws_lambda_event_source_mapping" "react" {
   scaling_config {
     maximum_concurrency = var.maximum_concurrency
   }
+
+  depends_on = [data.aws_lambda_function.react]
 }
 
 resource "aws_cloudwatch_log_group" "react" {
@@ -231,7 +237,7 @@ resource "aws_cloudwatch_log_group" "react" {
 
 resource "aws_lambda_function" "sweep" {
   function_name                  = "${var.name}-sweep"
-  description                    = "trailwarden - looks at every trail on a timer, and at trailwarden itself."
+  description                    = "trailwarden looks at every trail on a timer, and at itself."
   runtime                        = "provided.al2023"
   architectures                  = ["arm64"]
   handler                        = "bootstrap"
@@ -265,6 +271,12 @@ resource "aws_lambda_function" "sweep" {
     })
   }
 
+  depends_on = [aws_iam_role_policy.sweep, aws_iam_role_policy_attachment.sweep_watch]
+}
+
+data "aws_lambda_function" "sweep" {
+  function_name = aws_lambda_function.sweep.function_name
+
   lifecycle {
     postcondition {
       condition     = self.code_sha256 == var.artifact_sha256
@@ -272,7 +284,7 @@ resource "aws_lambda_function" "sweep" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.sweep, aws_iam_role_policy_attachment.sweep_watch]
+  depends_on = [aws_lambda_function.sweep]
 }
 
 # A sweep that is late or failed is not repeated: the next one comes anyway.
@@ -319,6 +331,8 @@ resource "aws_scheduler_schedule" "sweep" {
       maximum_event_age_in_seconds = 60
     }
   }
+
+  depends_on = [data.aws_lambda_function.sweep]
 }
 
 resource "aws_cloudwatch_log_group" "sweep" {

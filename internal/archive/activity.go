@@ -58,7 +58,7 @@ func (s Scan) Activity(ctx context.Context, from Source, report *Report) error {
 		if len(mine) == 0 || f.Once {
 			return nil
 		}
-		_, err := read(ctx, r, f, logfile.Filter{}, func(rec event.Record) {
+		sum, err := read(ctx, r, f, logfile.Filter{}, func(rec event.Record) {
 			for _, l := range mine {
 				if l.holds(rec) {
 					mu.Lock()
@@ -67,6 +67,10 @@ func (s Scan) Activity(ctx context.Context, from Source, report *Report) error {
 				}
 			}
 		})
+		if s.Meter != nil {
+			s.Meter.Files.Add(1)
+			s.Meter.Unpacked.Add(sum.Unpacked)
+		}
 		return err
 	}, func(string, error) {}) // told by the scan
 	for _, l := range looks {

@@ -30,6 +30,11 @@ type Source interface {
 	Files(ctx context.Context, yield func(File) error, lost func(name string, err error)) error
 }
 
+// Sized is a Source that tells how many bytes its files have, about, without opening any.
+type Sized interface {
+	Bytes(context.Context) (int64, error)
+}
+
 // Damage is a file that is not as it should be.
 type Damage struct {
 	File     string          `json:"file"`

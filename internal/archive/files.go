@@ -51,9 +51,24 @@ func (p Paths) Check() error {
 
 // Files implements Source.
 func (p Paths) Files(ctx context.Context, yield func(File) error, lost func(string, error)) error {
+	stdin := func() error { return p.stdin(yield, lost) }
+	return p.visit(ctx, stdin, func(path string, info fs.FileInfo) error {
+		if tarName.MatchString(path) {
+			return openTar(path, yield, lost)
+		}
+		size := info.Size()
+		if !info.Mode().IsRegular() {
+			size = -1
+		}
+		return yield(File{Name: path, Size: size, Open: func(context.Context) (io.ReadCloser, error) { return os.Open(path) }})
+	}, lost)
+}
+
+// visit finds the files.
+func (p Paths) visit(ctx context.Context, stdin func() error, file func(path string, info fs.FileInfo) error, lost func(string, error)) error {
 	for _, arg := range p.Args {
 		if arg == "-" {
-			if err := p.stdin(yield, lost); err != nil {
+			if err := stdin(); err != nil {
 				return err
 			}
 			continue
@@ -65,7 +80,7 @@ func (p Paths) Files(ctx context.Context, yield func(File) error, lost func(stri
 			}
 		}
 		for _, name := range found {
-			if err := walk(ctx, name, yield, lost); err != nil {
+			if err := walk(ctx, name, file, lost); err != nil {
 				return err
 			}
 		}
@@ -73,8 +88,14 @@ func (p Paths) Files(ctx context.Context, yield func(File) error, lost func(stri
 	return nil
 }
 
-// walk gives one file, or all of a folder.
-func walk(ctx context.Context, root string, yield func(File) error, lost func(string, error)) error {
+// Bytes implements Sized.
+func (p Paths) Bytes(ctx context.Context) (n int64, err error) {
+	err = p.visit(ctx, func() error { return nil }, func(_ string, info fs.FileInfo) error { n += info.Size(); return nil }, func(string, error) {})
+	return n, err
+}
+
+// walk visits one file, or all of a folder.
+func walk(ctx context.Context, root string, visit func(path string, info fs.FileInfo) error, lost func(string, error)) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
@@ -93,16 +114,9 @@ func walk(ctx context.Context, root string, yield func(File) error, lost func(st
 			return nil
 		}
 		if path == root && info.IsDir() { // a link to a folder
-			return walk(ctx, path+string(filepath.Separator), yield, lost)
+			return walk(ctx, path+string(filepath.Separator), visit, lost)
 		}
-		if tarName.MatchString(path) {
-			return openTar(path, yield, lost)
-		}
-		size := info.Size()
-		if !info.Mode().IsRegular() {
-			size = -1
-		}
-		return yield(File{Name: path, Size: size, Open: func(context.Context) (io.ReadCloser, error) { return os.Open(path) }})
+		return visit(path, info)
 	})
 }
 

@@ -35,9 +35,10 @@ type Scan struct {
 	Now   func() time.Time
 }
 
-// Meter counts what was done so far. It may be read while a scan runs.
+// Meter counts what was done so far. It may be read meanwhile.
 type Meter struct {
 	Files, Packed, Unpacked, Findings atomic.Int64
+	Digests, All                      atomic.Int64 // of a Verify only: digest files that were read; log files that will be
 }
 
 // Checkpoint is a place in a Source and what all before it told.

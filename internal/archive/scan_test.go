@@ -246,6 +246,19 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
+	for name, file := range map[string][]byte{"all.tar": packed.Bytes(), "all.tgz": zip(packed.String()), "old.tar.zst": zst(packed.String())} {
+		bucket := Bucket{Store: &shelf{objects: map[string][]byte{name: file}, etag: "v1"}, Name: "logs", Ahead: NewAhead(2, 512)}
+		if d := cmp.Diff(want, scanned(t, bucket), withoutPlaces); d != "" {
+			t.Errorf("%s in S3: %s", name, d)
+		}
+		if bytes, err := bucket.Bytes(t.Context()); err != nil || bytes != int64(len(file)) {
+			t.Errorf("%s in S3: %d bytes, %v", name, bytes, err)
+		}
+		bucket.Store = &shelf{objects: map[string][]byte{name: file[:len(file)-len(file)/3]}, etag: "v1"}
+		if got := scanned(t, bucket); len(got.Findings) == 0 && !strings.HasSuffix(name, "zst") || !slices.ContainsFunc(got.Damaged, func(d Damage) bool { return strings.HasPrefix(d.File, "s3://logs/"+name) }) {
+			t.Errorf("a third of %s in S3 is gone: %d findings, %+v", name, len(got.Findings), got.Damaged)
+		}
+	}
 	for name, pack := range map[string]func(string) []byte{"plain": func(s string) []byte { return []byte(s) }, "gzip": zip, "zstd": zst} {
 		r := bytes.NewReader(pack(logText(call("stop", "StopLogging", noon))))
 		if got := scanned(t, Paths{Args: []string{"-"}, Stdin: r}); len(got.Findings) != 1 || len(got.Damaged) != 0 {

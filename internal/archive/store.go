@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,14 +142,43 @@ type Bucket struct {
 	Ahead  *Ahead // for large objects; nil: each is read by one request
 }
 
-// Files implements Source.
-func (b Bucket) Files(ctx context.Context, yield func(File) error, _ func(string, error)) error {
+// Files implements Source. Tar archives are opened: of them too the files are given.
+func (b Bucket) Files(ctx context.Context, yield func(File) error, lost func(string, error)) error {
+	return b.list(ctx, func(o Object) error {
+		if !tarName.MatchString(o.Key) {
+			return yield(b.file(o))
+		}
+		return b.tar(ctx, o, yield, lost)
+	})
+}
+
+// Bytes implements Sized.
+func (b Bucket) Bytes(ctx context.Context) (n int64, err error) {
+	err = b.list(ctx, func(o Object) error { n += o.Size; return nil })
+	return n, err
+}
+
+func (b Bucket) list(ctx context.Context, yield func(Object) error) error {
 	return b.Store.List(ctx, b.Name, b.Prefix, func(o Object) error {
 		if !MayHoldLogs(o.Key) {
 			return nil
 		}
-		return yield(b.file(o))
+		return yield(o)
 	})
+}
+
+// tar gives the files of a tar archive.
+func (b Bucket) tar(ctx context.Context, o Object, yield func(File) error, lost func(string, error)) (err error) {
+	c, err := b.file(o).Open(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			lost(b.NameOf(o), err)
+			return nil
+		}
+		return context.Cause(ctx)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return entries(bufio.NewReaderSize(c, 1<<20), b.NameOf(o), yield, lost)
 }
 
 // MayHoldLogs says whether an object of this key is read when a prefix is: by its extension it can hold logs.
@@ -173,7 +203,7 @@ func (b Bucket) file(o Object) File {
 	}}
 }
 
-// Objects is a Source: objects of one bucket, in the order of the list.
+// Objects is a Source: objects of one bucket, in the order of the list. Each is one file, a tar archive too.
 type Objects struct {
 	Bucket
 	List []Object

@@ -78,6 +78,9 @@ func (v Verify) check(ctx context.Context, digests []*digest) ([]Listed, error) 
 			jobs = append(jobs, job{i, n})
 		}
 	}
+	if v.Meter != nil {
+		v.Meter.All.Add(int64(len(jobs)))
+	}
 	err := parallel(ctx, v.Workers, len(jobs), func(ctx context.Context, i int) error {
 		j := jobs[i]
 		check, err := c.log(ctx, digests[j.digest], digests[j.digest].LogFiles[j.file])
@@ -103,6 +106,9 @@ func (c *checker) commit(digest, file int, check Check) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.checks[digest][file] = check
+	if c.Meter != nil {
+		c.Meter.Files.Add(1)
+	}
 	if c.left[digest]--; c.left[digest] > 0 {
 		return nil
 	}
@@ -164,7 +170,6 @@ func (c *checker) log(ctx context.Context, d *digest, file logEntry) (Check, err
 		found.State, found.Why = Unproven, "listed by a digest file that is invalid itself: "+d.why
 	}
 	if c.Meter != nil {
-		c.Meter.Files.Add(1)
 		c.Meter.Unpacked.Add(h.Unpacked)
 		c.Meter.Packed.Add(max(0, content.Size))
 	}

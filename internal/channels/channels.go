@@ -25,9 +25,7 @@ import (
 )
 
 // Names lists every channel by its name, in the order in which they are told.
-var Names = []string{
-	"sns", "email", "slack", "pagerduty", "webhook", "securityhub", "teams", "eventbridge", "amazonq", "alertmanager", "stdout", "shoutrrr",
-}
+var Names = config.Channels
 
 // Options are what channels are made of.
 type Options struct {

@@ -22,6 +22,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 )
@@ -249,5 +250,52 @@ func unseen(t testing.TB, what string, texts ...string) {
 		if err := notifytest.NoSecrets(text, secrets...); err != nil {
 			t.Errorf("%s what %v", what, err)
 		}
+	}
+}
+
+// TestRouting: the section of the file is what the routes are made of.
+func TestRouting(t *testing.T) {
+	var example string
+	for _, k := range config.Keys {
+		if k.Name == "routing" {
+			example = k.Example
+		}
+	}
+	o := options(t, append(every, "TRAILWARDEN_ROUTING="+example)...)
+	p := channels.Routing(o.Config)
+	p.All = channels.Names
+	told := func(change func(*incident.Incident), at string) (names []string) {
+		inc := notifytest.Failed()
+		change(&inc)
+		now, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range p.Targets(inc, now) {
+			names = append(names, target.Channel)
+		}
+		return names
+	}
+	usual, meanwhile := "2026-11-24T00:00:00Z", "2026-12-01T21:00:00Z"
+	critical := func(i *incident.Incident) { i.Severity = incident.Critical }
+	high := func(i *incident.Incident) { i.Severity = incident.High }
+	if got := told(critical, usual); !slices.Equal(got, []string{"pagerduty", "sns", "slack"}) {
+		t.Errorf("critical: %q", got)
+	}
+	if got := told(high, usual); !slices.Equal(got, []string{"sns", "slack"}) {
+		t.Errorf("high: %q", got)
+	}
+	if got := told(critical, meanwhile); !slices.Equal(got, []string{"slack"}) {
+		t.Errorf("during maintenance: %q", got)
+	}
+	if p.Repeat != 4*time.Hour || p.Steps[0].After != 15*time.Minute || p.Group.Wait != 30*time.Second {
+		t.Errorf("times: %+v", p)
+	}
+	if problems := channels.Check(o); len(problems) > 0 {
+		t.Errorf("%v", problems)
+	}
+	few := options(t, every[0], "TRAILWARDEN_ROUTING="+example)
+	if problems := channels.Check(few); len(problems) != 6 || !strings.Contains(problems.Error(), "the channel pagerduty is not on") {
+		t.Errorf("routes to channels that are off: %v", problems)
 	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Watch          Watch
 	Evidence       Evidence
 	Anchor         Anchor
+	Routing        *Routing // nil: every channel is told of everything
 
 	// Origins says of each key, by its name, where its value came from.
 	Origins map[string]Origin
@@ -70,7 +71,7 @@ type Layer struct {
 // Value is one key, set.
 type Value struct {
 	Key    Key
-	Data   any // string, bool, int, []string or secret.Ref, as the key's Kind says
+	Data   any // string, bool, int, []string, secret.Ref or *Routing, as the key's Kind says
 	Origin Origin
 }
 

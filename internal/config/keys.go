@@ -23,6 +23,7 @@ type Key struct {
 	Doc     string // one sentence, for the help, the schema and the commented file
 	Default string // as it would stand in the environment
 	Example string // the same; shown where the default says too little
+	Lines   string // of a section: the example as it stands in the file
 
 	Values []string           // all that is allowed
 	Form   string             // else: a regular expression, also a JSON Schema pattern
@@ -31,11 +32,11 @@ type Key struct {
 	Hint   string             // how to come by one
 	Digits bool               // a text that may look like a number, so that the file need not quote it
 
-	at func(*Config) any // *string, *bool, *int, *[]string or *secret.Ref
+	at func(*Config) any // *string, *bool, *int, *[]string, *secret.Ref or **Routing
 }
 
 // Keys is the table, in the order of the file.
-var Keys = slices.Concat(mainKeys, repairKeys, watchKeys, notifyKeys)
+var Keys = slices.Concat(mainKeys, repairKeys, watchKeys, notifyKeys, routingKeys)
 
 var mainKeys = []Key{
 	{
@@ -113,11 +114,12 @@ var Unkeyed = []string{"TRAILWARDEN_CONFIG", "TRAILWARDEN_SELF"}
 type Kind string
 
 const (
-	Text   Kind = "text"
-	Bool   Kind = "true or false"
-	Number Kind = "a whole number"
-	List   Kind = "a list"
-	Secret Kind = "a secret"
+	Text    Kind = "text"
+	Bool    Kind = "true or false"
+	Number  Kind = "a whole number"
+	List    Kind = "a list"
+	Secret  Kind = "a secret"
+	Section Kind = "a section"
 )
 
 // Kind is the type of the key's value: string, bool, int, []string or secret.Ref.
@@ -131,6 +133,8 @@ func (k Key) Kind() Kind {
 		return List
 	case *secret.Ref:
 		return Secret
+	case **Routing:
+		return Section
 	}
 	return Text
 }
@@ -161,6 +165,8 @@ func (k Key) Of(c Config) any {
 		return *p
 	case *secret.Ref:
 		return p.String()
+	case **Routing:
+		return (*p).String()
 	}
 	return nil
 }
@@ -177,6 +183,8 @@ func (k Key) set(c *Config, data any) {
 		*p = data.(string)
 	case *secret.Ref:
 		*p = data.(secret.Ref)
+	case **Routing:
+		*p = data.(*Routing)
 	}
 }
 
@@ -218,6 +226,9 @@ func (k Key) Parse(text string) (data any, problem *Problem) {
 			return nil, &Problem{Key: k.Name, Message: "the value is not " + k.Want + ": " + err.Error(), Hint: k.Hint}
 		}
 		return ref, nil
+	case Section:
+		r, problem := parseRouting(text)
+		return r, problem
 	}
 	return text, k.Verify(text)
 }

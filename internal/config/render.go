@@ -59,7 +59,14 @@ func YAML(c Config) []byte {
 				value = ref.String()
 			}
 		}
-		fmt.Fprintf(&b, "%s%s%s: %s\n", mark(live(k)), indent, name, Print(value))
+		switch {
+		case k.Kind() == Section && !live(k):
+			fmt.Fprintf(&b, "#%s:\n#  %s\n", name, strings.ReplaceAll(k.Lines, "\n", "\n#  "))
+		case k.Kind() == Section:
+			fmt.Fprintf(&b, "%s: %s\n", name, value) // JSON is YAML
+		default:
+			fmt.Fprintf(&b, "%s%s%s: %s\n", mark(live(k)), indent, name, Print(value))
+		}
 	}
 	return []byte(b.String())
 }

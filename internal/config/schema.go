@@ -58,6 +58,8 @@ func (k Key) schema() map[string]any {
 	s := map[string]any{"description": k.Doc}
 	one := s // where the rules for one text go
 	switch k.Kind() {
+	case Section:
+		return routingSchema(k.Doc)
 	case Bool:
 		s["type"] = "boolean"
 		return s
@@ -90,6 +92,37 @@ func (k Key) schema() map[string]any {
 			}
 		}
 		one["enum"] = allowed
+	}
+	return s
+}
+
+// routingSchema is the schema of the section of routes.
+func routingSchema(doc string) map[string]any {
+	text := map[string]any{"type": "string"}
+	span := map[string]any{"type": "string", "pattern": `^[0-9][0-9a-zµ.]*$`}
+	names := map[string]any{"type": "array", "items": map[string]any{"type": "string", "enum": Channels}}
+	match := func(more map[string]any, required ...string) map[string]any {
+		all := map[string]any{
+			"severity": map[string]any{"type": "string", "enum": []string{"info", "low", "medium", "high", "critical"}},
+			"accounts": map[string]any{"type": "array", "items": map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]{12}$`}},
+			"regions":  map[string]any{"type": "array", "items": text}, "trail": text, "rule": text,
+			"drill":    map[string]any{"type": "string", "enum": []string{"only", "never"}},
+			"channels": names,
+		}
+		for name, s := range more {
+			all[name] = s
+		}
+		return map[string]any{"type": "array", "items": map[string]any{
+			"type": "object", "additionalProperties": false, "properties": all, "required": required,
+		}}
+	}
+	at := map[string]any{"type": "string", "format": "date-time"}
+	s := section(doc)
+	s["properties"] = map[string]any{
+		"group_wait": span, "group_interval": span, "repeat_interval": span,
+		"routes":      match(map[string]any{"continue": map[string]any{"type": "boolean"}, "group_wait": span, "group_interval": span, "repeat_interval": span}, "channels"),
+		"escalation":  match(map[string]any{"after": span}, "after", "channels"),
+		"maintenance": match(map[string]any{"from": at, "until": at, "who": text, "why": text}, "from", "until", "who", "why"),
 	}
 	return s
 }

@@ -94,6 +94,9 @@ func (d *Daemon) Receive(ctx context.Context) (taken int, err error) {
 	defer end()
 	stop := d.hold(work, messages)
 	done, again := d.handle(work, messages)
+	if ctx.Err() != nil {
+		d.engine().Settle(work) // told to end
+	}
 	stop()
 	// Whatever ends this process, what is done is acknowledged and what is not is given back.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

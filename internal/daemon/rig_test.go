@@ -29,6 +29,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/memory"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/sim"
@@ -61,7 +62,7 @@ type rig struct {
 	faults     float64 // share of calls and writes that go wrong
 	storeDown  bool
 	interlude  func() // what the attacker may do before a call of ours
-	onStart    func(*engine.Engine)
+	ledger     ledger.Store
 	oracle     *oracle
 	transcript []string
 }
@@ -80,25 +81,35 @@ type gate struct {
 	count  int
 	dieAt  int // 0 for never
 	dead   bool
-	names  []string
+	times  []time.Time
 	cancel context.CancelFunc
 }
 
 var errDead = errors.New("the process is dead")
 
-func (g *gate) pass(name string) bool {
+func (g *gate) pass(string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.dead {
 		return false
 	}
 	g.count++
-	g.names = append(g.names, name)
+	g.times = append(g.times, time.Now())
 	if g.count == g.dieAt {
 		g.dead = true
 		g.cancel()
 	}
 	return !g.dead
+}
+
+// until is how many moments there were within a time of the first.
+func (g *gate) until(d time.Duration) (n int) {
+	for _, at := range g.times {
+		if at.Sub(g.times[0]) <= d {
+			n++
+		}
+	}
+	return n
 }
 
 func (g *gate) isDead() bool {
@@ -316,7 +327,7 @@ func (r *rig) fault(g *gate) func(memory.Step) error {
 type rigOptions struct {
 	world  sim.Options
 	trails []string
-	store  *memory.Disk
+	ledger ledger.Store // in place of one in memory
 }
 
 // newRig furnishes an account with trails and starts the daemon. Call it in a synctest bubble.
@@ -327,7 +338,7 @@ func newRig(t testing.TB, seed uint64, o rigOptions) *rig {
 	world := sim.New(o.world)
 	r := &rig{
 		t: t, rng: rand.New(rand.NewPCG(seed, 4)), world: world, direct: world.Transport(), begun: time.Now(),
-		pinned: map[trail.ARN]trail.Baseline{}, disk: &memory.Disk{}, stile: &turnstile{knock: make(chan struct{}, 1)},
+		ledger: o.ledger, pinned: map[trail.ARN]trail.Baseline{}, disk: &memory.Disk{}, stile: &turnstile{knock: make(chan struct{}, 1)},
 	}
 	r.oracle = newOracle(r)
 	r.ears = []*ear{{r: r, name: "pager"}, {r: r, name: "people"}}
@@ -389,6 +400,9 @@ func (r *rig) start() {
 		Accounts: []string{account}, Version: "test", Log: log, Now: r.world.Now, Ledger: &memory.Store{Disk: r.disk, Fault: r.fault(r.gate)},
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) { b, ok := r.pinned[a]; return b, ok },
 	}
+	if r.ledger != nil {
+		o.Ledger = r.ledger
+	}
 	for a := range r.pinned {
 		o.Pinned = append(o.Pinned, a)
 	}
@@ -398,9 +412,6 @@ func (r *rig) start() {
 	e.Guard.Cloud.(*cloud.Client).Jitter = func(d time.Duration) time.Duration { return d / 2 }
 	for _, ear := range r.ears {
 		e.Channels = append(e.Channels, notify.Channel{Name: ear.name, Notifier: ear})
-	}
-	if r.onStart != nil {
-		r.onStart(e)
 	}
 	r.daemon = &Daemon{
 		Engine: e, Queue: &source.Queue{API: sqs.NewFromConfig(r.ours), URL: r.queue, Hidden: time.Minute}, Log: log, Now: r.world.Now,

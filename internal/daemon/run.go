@@ -24,6 +24,7 @@ func (d *Daemon) Duties() []Duty {
 			return nil // what fails is told of by its incident, and tried again
 		}},
 		{"outbox", 5 * time.Second, func(ctx context.Context) error { return d.engine().Flush(ctx) }},
+		{"remind", 10 * time.Second, func(ctx context.Context) error { return d.engine().Remind(ctx) }},
 		{"evidence", 30 * time.Second, func(ctx context.Context) error { return d.engine().Evidence(ctx) }},
 	}
 	if d.Engine.Canary.Every > 0 {
@@ -66,6 +67,9 @@ func (d *Daemon) Run(ctx context.Context) {
 		wg.Go(func() { d.poll(ctx, &wg) })
 	}
 	wg.Wait()
+	work, end := context.WithTimeout(context.WithoutCancel(ctx), d.Grace)
+	defer end()
+	d.engine().Settle(work)
 }
 
 // idle is the pause after the queue had nothing, which it says after a long poll.

@@ -27,7 +27,7 @@ const bound = time.Minute + 30*time.Second
 // TestSimulation plays attacks with crashes and failures, each as one seed decides.
 func TestSimulation(t *testing.T) {
 	seeds := number("TW_SEEDS", 1000)
-	first := uint64(1)
+	first := uint64(number("TW_FIRST", 1))
 	if text := os.Getenv("TW_SEED"); text != "" {
 		seeds, first = 1, must(strconv.ParseUint(text, 10, 64))
 	} else if testing.Short() {
@@ -155,16 +155,20 @@ func play(t testing.TB, seed uint64) *rig {
 		}
 		r.ears[0].down, r.ears[1].down = false, false
 	}
-	// Event history is read for the last time an hour later, a channel is tried again after half an hour.
-	r.daemon.Sweep = 10 * time.Minute
-	for end := time.Now().Add(80 * time.Minute); time.Now().Before(end); r.rest(40 * time.Second) {
-		r.turn(true)
-	}
+	r.settle()
 	r.oracle.quiet()
 	if n := r.inQueue(); n > 0 {
 		r.oracle.fail("O2: %d messages are left in the queue", n)
 	}
 	return r
+}
+
+// settle lets all come to rest: Event history is read for the last time an hour later, a channel is tried again after half an hour.
+func (r *rig) settle() {
+	r.daemon.Sweep = 10 * time.Minute
+	for end := time.Now().Add(80 * time.Minute); time.Now().Before(end); r.rest(2 * time.Minute) {
+		r.turn(true)
+	}
 }
 
 // newShape is how the world of a seed behaves.

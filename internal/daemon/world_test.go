@@ -134,7 +134,7 @@ func (s *stage) start(t *testing.T) {
 	s.store = &memory.Store{Disk: s.disk}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	o := engine.Options{
-		Accounts: []string{account}, Version: "test", Log: log, Now: s.world.Now, Ledger: s.store,
+		Accounts: []string{account}, Version: "test", Log: log, Now: s.world.Now, Ledger: s.store, Patience: 3 * time.Second,
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) { b, ok := s.pinned[a]; return b, ok },
 	}
 	for a := range s.pinned {

@@ -105,3 +105,9 @@ func (t Template) Parameters() []Parameter {
 	}
 	return list
 }
+
+// Retains says whether a resource stays when the stack goes.
+func (t Template) Retains(id string) bool {
+	r, _ := section(t.Doc, "Resources")[id].(map[string]any)
+	return r["DeletionPolicy"] == "Retain"
+}

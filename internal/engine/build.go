@@ -10,9 +10,9 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/guard"
-	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/route"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -42,12 +42,14 @@ type Options struct {
 	RestoreRole, MemberRole string
 	// Ledger keeps incidents and what is to be told of them; nil for none.
 	Ledger ledger.Store
-	// Route says which channels are told of an incident; nil for all.
-	Route func(incident.Incident) []string
+	// Routing says who is told of what; the zero Plan is every channel of everything. Its All is set to the channels that there are.
+	Routing route.Plan
 	// Canary proves that events arrive; it needs a ledger.
 	Canary Canary
 	// Regions are read for evidence besides the trail's own.
 	Regions []string
+	// Patience is that of Engine.
+	Patience time.Duration
 	// StartFirst writes the intent of a StartLogging while the call is made, not before: where the ledger is a network call away.
 	StartFirst bool
 	// Alarm says why the baseline that is configured cannot be used: all is watched and told, nothing repaired.
@@ -68,13 +70,14 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		Trails: (&lister{client: client, own: cfg.Region, pinned: o.Pinned, log: o.Log}).trails,
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
-		History: client, Regions: o.Regions,
+		History: client, Regions: o.Regions, Patience: o.Patience,
 	}
 	e.Guard.OnlyStart, e.Guard.OwnRole = o.OnlyStart, o.RestoreRole
 	e.Guard.Budget = &Budget{Store: o.Ledger, PerHour: o.Budget}
 	if o.MemberRole != "" && len(o.Accounts) > 0 {
 		e.Guard.Cloud = &cloud.Members{Home: client, Account: o.Accounts[0], Role: o.MemberRole}
 	}
+	e.Routing = o.Routing
 	if o.Ledger != nil {
 		e.keep(o)
 	}
@@ -88,15 +91,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 
 // keep gives the engine its ledger.
 func (e *Engine) keep(o Options) {
-	e.Keeper = &Keeper{Store: o.Ledger, Now: o.Now, Route: o.Route, Separate: o.Compat2017}
-	if o.Route == nil {
-		e.Keeper.Route = func(incident.Incident) (all []string) {
-			for _, c := range e.Channels {
-				all = append(all, c.Name)
-			}
-			return all
-		}
-	}
+	e.Keeper = &Keeper{Store: o.Ledger, Now: o.Now, Route: e.toTell, Group: e.group, Separate: o.Compat2017}
 	e.Guard.Journal = &Journal{Store: o.Ledger, Now: o.Now}
 	e.Guard.StartFirst, e.Guard.OwnTag = o.StartFirst, CanaryTag
 	e.Canary = o.Canary

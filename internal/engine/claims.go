@@ -98,13 +98,21 @@ func (e *Engine) Retry(a trail.ARN) {
 // fails again rests longer each time, and is never given up.
 func (e *Engine) Again(ctx context.Context) Report {
 	run := e.begin()
+	var working sync.WaitGroup
 	for {
 		a, hints, ok := e.claims.next(e.now())
 		if !ok {
-			return run.done()
+			break
 		}
-		e.claims.done(a, run.trail(ctx, a, hints), e.now())
+		again := func() { e.claims.done(a, run.trail(ctx, a, hints), e.now()) }
+		if e.Workers == 1 {
+			again()
+		} else {
+			working.Go(again)
+		}
 	}
+	working.Wait()
+	return run.done()
 }
 
 // errBusy hands records back for a moment.

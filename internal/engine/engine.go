@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -20,6 +21,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/route"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -28,6 +30,8 @@ type Engine struct {
 	Guard *guard.Guard
 	// Channels are told of each incident. None: the log is all there is.
 	Channels []notify.Channel
+	// Routing says which of them are told of what.
+	Routing route.Plan
 	// Keeper keeps incidents and the messages about them; nil where there is no ledger: then what could not be told is handed
 	// back to its source.
 	Keeper *Keeper
@@ -48,6 +52,9 @@ type Engine struct {
 	// Workers is how many trails are worked on at a time; 0 for as many as AWS likes. One makes the order of work
 	// that of the hints, and tells people by one channel after the other, when the trails have been worked on.
 	Workers int
+	// Patience is how long records and the sweep wait for work on a pinned trail; it goes on by itself then. 0 for as long as it takes: for
+	// a process that ends with its work.
+	Patience time.Duration
 	// Owner names this process where several share a ledger: two of them do not repair one trail at the same time, if that
 	// can be had within a moment. Empty where no other process has the ledger.
 	Owner string
@@ -56,6 +63,8 @@ type Engine struct {
 	outbox  outbox
 	claims  claims
 	anchors anchors
+
+	byItself atomic.Int64 // pieces of work that nobody waits for
 }
 
 func (e *Engine) now() time.Time { return e.Guard.Now() }
@@ -298,6 +307,9 @@ func (r *run) trails(ctx context.Context, trails []trail.ARN, hints map[trail.AR
 func (r *run) trail(ctx context.Context, arn trail.ARN, records []event.Record) error {
 	if !r.claims.take(arn) {
 		return r.follow(ctx, arn, records)
+	}
+	if r.patient(arn) {
+		return r.patiently(ctx, arn, records)
 	}
 	defer func() { r.claims.leave(arn, r.now()) }()
 	defer r.lease(ctx, arn, records)()

@@ -11,6 +11,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/route"
 )
 
 // Keeper keeps incidents in the ledger: it joins what belongs together, and writes the incident and the messages about
@@ -20,11 +21,14 @@ type Keeper struct {
 	Now   func() time.Time
 	// Route says which channels are told of an incident.
 	Route func(incident.Incident) []string
+	// Group says how long a message waits for others of its channel; nil for none that waits.
+	Group func(inc incident.Incident, channel string) route.Group
 	// Separate joins nothing: each record is an incident, as the 2017 AWS sample told of them.
 	Separate bool
 
-	mu    sync.Mutex
-	again map[string]repeated // by channel and incident
+	mu     sync.Mutex
+	again  map[string]repeated  // by channel and incident
+	groups map[string]time.Time // when the latest group of a channel is due
 
 	together together
 }
@@ -62,6 +66,7 @@ type standing struct {
 	grave     bool // more than that the same happened again
 	aliases   []string
 	added     []incident.Tampering
+	held      []string // ids of messages that are sent later, from the ledger
 }
 
 // Keep records incidents of one trail. It returns them as they stand now, joined with what was known, and the messages that are to be
@@ -212,6 +217,9 @@ func (k *Keeper) batch(chain string, head ledger.Head, s *standing, now time.Tim
 	for _, m := range k.messages(s.Incident, now, grace) {
 		if !s.grave {
 			b.Sent = append(b.Sent, k.wait(&m, now)...)
+		} else if pause := k.pause(s, m.Channel, now); pause > 0 {
+			m.Due = now.Add(pause)
+			s.held = append(s.held, m.ID)
 		}
 		b.Queue = append(b.Queue, m)
 	}
@@ -252,7 +260,7 @@ func (k *Keeper) wait(m *ledger.Message, now time.Time) (replaced []string) {
 // ready are the messages that need not wait, with the head that stands in the ledger.
 func (k *Keeper) ready(queue []ledger.Message, s *standing) (send []ledger.Message) {
 	for _, m := range queue {
-		if s.grave {
+		if s.grave && !slices.Contains(s.held, m.ID) {
 			m.Incident = s.Incident
 			send = append(send, m)
 		}

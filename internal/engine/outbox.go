@@ -157,6 +157,7 @@ func (e *Engine) deliver(ctx context.Context, h *health, m ledger.Message, inste
 			report.Error = m.Error
 			batch.Entries = []ledger.Draft{{Time: now, Kind: ledger.KindUnsent, Body: report}}
 		}
+		e.divert(ctx, h, m, err, &batch)
 		e.write(ctx, batch)
 	}
 	e.failing(ctx, h, m, err)

@@ -26,7 +26,21 @@ type letter struct {
 // trail and no principal is hidden by that: each incident is listed. Messages as the 2017 AWS sample sent them are never grouped.
 func (e *Engine) letters(waiting []ledger.Message) []letter {
 	var out []letter
-	if len(waiting) < stormFrom || e.Keeper.Separate {
+	from := stormFrom
+	if len(waiting) > 0 && e.grouped(waiting[0].Channel) {
+		// Where people want groups, two are one. What is critical waits for nobody and stands alone, as long as it is no storm.
+		from = 2
+		if len(waiting) < stormFrom {
+			waiting = slices.DeleteFunc(slices.Clone(waiting), func(m ledger.Message) bool {
+				alone := m.Incident.Severity == incident.Critical
+				if alone {
+					out = append(out, letter{Message: m})
+				}
+				return alone
+			})
+		}
+	}
+	if len(waiting) < from || e.Keeper.Separate {
 		for _, m := range waiting {
 			out = append(out, letter{Message: m})
 		}

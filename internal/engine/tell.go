@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,11 @@ func (e *Engine) tell(ctx context.Context, inc incident.Incident) error {
 		return nil
 	}
 	var errs []error
+	routed := e.toTell(inc)
 	for _, channel := range e.Channels {
+		if !slices.Contains(routed, channel.Name) {
+			continue
+		}
 		key := fmt.Sprintf("%s %s %s", channel.Name, inc.ID, inc.Outcome)
 		if e.told.has(key) {
 			continue

@@ -19,7 +19,7 @@ func (e *Engine) Tend(ctx context.Context, heartbeat, keep time.Duration) error 
 		return nil
 	}
 	e.Again(ctx)
-	errs := []error{e.Flush(ctx), e.Evidence(ctx)}
+	errs := []error{e.Remind(ctx), e.Flush(ctx), e.Evidence(ctx)}
 	if heartbeat > 0 {
 		errs = append(errs, e.Heartbeat(ctx, heartbeat))
 	}

@@ -101,6 +101,7 @@ type Incident struct {
 	Tamperings   []Tampering `json:"tamperings,omitempty"`   // the first and the latest of them
 	Contested    string      `json:"contested,omitempty"`    // who keeps undoing the repairs, in a sentence
 	Acknowledged *Ack        `json:"acknowledged,omitempty"` // who has taken it on
+	Alarm        *Alarm      `json:"alarm,omitempty"`        // how far people were alarmed, when it stayed open; nil before
 	Evidence     *Evidence   `json:"evidence,omitempty"`     // what was done in the blind window
 	Ledger       *LedgerHead `json:"ledger,omitempty"`       // head of the trail's chain
 	Warning      string      `json:"warning,omitempty"`      // what is wrong with trailwarden itself, such as a ledger that cannot be written

@@ -131,7 +131,8 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 	case added && !news:
 		inc.Stage, news = StageAgain, true
 	}
-	if inc.Outcome == Failed && inc.Stage != StageEscalated && next.SeenAt.Sub(inc.SeenAt) >= stuck {
+	alarmed := inc.Stage == StageEscalated || inc.Stage == StageReminded || inc.Stage == StageAcknowledged
+	if inc.Outcome == Failed && !alarmed && next.SeenAt.Sub(inc.SeenAt) >= stuck {
 		inc.Stage, news = StageEscalated, true
 	}
 	return inc, news
@@ -210,6 +211,9 @@ func (inc *Incident) again(next Incident) {
 		if next.Record != nil {
 			inc.Record, inc.Actor, inc.Event, inc.Source = next.Record, next.Actor, next.Event, next.Source
 		}
+	}
+	if inc.Acknowledged != nil {
+		inc.Alarm = &Alarm{Since: next.SeenAt} // whoever took it on took on what was known then
 	}
 	inc.Stage, inc.Acknowledged = StageAgain, nil
 	inc.contest()

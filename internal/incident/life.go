@@ -11,12 +11,13 @@ const (
 	StageAgain        Stage = "again"        // the trail was tampered with again within the same incident
 	StageConfirmed    Stage = "confirmed"    // CloudTrail's own record of the repair has arrived, or log files are delivered again
 	StageEscalated    Stage = "escalated"    // it cannot be repaired, is contested, or nobody has acknowledged it
+	StageReminded     Stage = "reminded"     // it is still open, and nobody has taken it on
 	StageAcknowledged Stage = "acknowledged" // a person has taken it on
 	StageEvidence     Stage = "evidence"     // more is known: who did it, or what was done in the blind window
 )
 
 // Stages lists every stage, in the order of a life.
-var Stages = []Stage{StageOpened, StageRepaired, StageAgain, StageConfirmed, StageEscalated, StageAcknowledged, StageEvidence}
+var Stages = []Stage{StageOpened, StageRepaired, StageAgain, StageConfirmed, StageEscalated, StageReminded, StageAcknowledged, StageEvidence}
 
 // Tampering is one of the times that a trail was tampered with within one incident.
 type Tampering struct {
@@ -36,6 +37,14 @@ type Ack struct {
 	By   string    `json:"by"`             // who, as they call themselves
 	At   time.Time `json:"at"`             // when
 	Note string    `json:"note,omitempty"` // what they said
+}
+
+// Alarm is how far people were alarmed of an incident that is open and that nobody has taken on.
+type Alarm struct {
+	Since     time.Time `json:"since"`     // since when nobody has
+	At        time.Time `json:"at"`        // when they were alarmed last
+	Reminded  int       `json:"reminded"`  // how often they were reminded
+	Escalated int       `json:"escalated"` // how many steps of escalation were taken
 }
 
 // Evidence is what Event history says of a blind window: what was done while nobody was recording. It holds management

@@ -45,6 +45,8 @@ func hostile() []string {
 		`{"Records":[` + stop + `],"Records":[` + stop + `]}`, `{"Records":null}`, `{"Records":[1,null,` + stop + `]}`,
 		`{"Events":[{"CloudTrailEvent":` + quoted(stop) + `}]}`,
 		`{"Records":[` + stop + `,` + put[:100], file(stop) + "x", "\xef\xbb\xbf" + file(stop), "", " ", "{}", "null",
+		"\x00\n" + stop, file(put) + "\x00\n" + file(stop), `{"Records":[` + put + ",\x00\n" + stop + `]}`, `{"Records":[` + put + "]\x00}\n" + stop,
+		`{"Events":[{"CloudTrailEvent":` + quoted(stop) + `}`,
 		file(`{"a":"`+strings.Repeat("{", 300)+`"}`, strings.ReplaceAll(put, "[}{]", `\\\"}{\"`), stop),
 	}
 }

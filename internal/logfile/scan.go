@@ -75,13 +75,13 @@ func (s *scan) file() {
 func (s *scan) documents() {
 	for n := 0; !s.stop; n++ {
 		begin := s.peek()
-		if begin != 0 && n > 0 && !s.newline {
+		if begin != none && n > 0 && !s.newline {
 			s.sum.fault(Appended, s.here(), "more text follows the end of the log file")
 		}
 		switch {
 		case begin == '[' || begin == '{':
 			s.document(n == 0)
-		case begin != 0:
+		case begin != none:
 			s.oddity("is neither a log file nor a JSON line")
 		default:
 			if n == 0 && s.err == nil {
@@ -108,7 +108,7 @@ func (s *scan) document(first bool) {
 		switch s.peek() {
 		case '}':
 			s.at++
-		case 0:
+		case none:
 			s.truncated(false)
 		default:
 			s.oddity("goes on behind its list of records")
@@ -138,7 +138,7 @@ func (s *scan) list(name string, first bool) {
 		case c == ']' && n == 0:
 			s.at++
 			return
-		case c == 0:
+		case c == none:
 			s.truncated(false)
 			return
 		case c != '{':
@@ -155,7 +155,7 @@ func (s *scan) list(name string, first bool) {
 		case ']':
 			s.at++
 			return
-		case 0:
+		case none:
 			s.truncated(false)
 			return
 		default:
@@ -306,18 +306,21 @@ func (s *scan) slowly() {
 	}
 }
 
-// peek is the next byte that is no white space, 0 at the end.
-func (s *scan) peek() byte {
+// none is in place of a byte when there is none any more.
+const none = -1
+
+// peek is the next byte that is no white space, or none.
+func (s *scan) peek() int {
 	s.newline = false
 	for {
 		next := space(s.buf, s.at)
 		s.newline = s.newline || next > s.at && bytes.IndexByte(s.buf[s.at:next], '\n') >= 0
 		s.at = next
 		if s.at < len(s.buf) {
-			return s.buf[s.at]
+			return int(s.buf[s.at])
 		}
 		if !s.more(windowSize) {
-			return 0
+			return none
 		}
 		s.walker.slash = -1
 	}

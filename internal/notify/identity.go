@@ -39,6 +39,9 @@ func Identity(inc incident.Incident) string {
 	if a := inc.Acknowledged; a != nil {
 		parts = append(parts, "acknowledged", a.By, a.At.UTC().Format(time.RFC3339), a.Note)
 	}
+	if a := inc.Alarm; a != nil && (a.Reminded > 0 || a.Escalated > 0) {
+		parts = append(parts, "alarm", strconv.Itoa(a.Reminded), strconv.Itoa(a.Escalated))
+	}
 	if e := inc.Evidence; e != nil {
 		parts = append(parts, "evidence", strconv.FormatBool(e.Complete), strconv.Itoa(e.Calls), e.SHA256)
 	}

@@ -13,7 +13,15 @@ func news(inc incident.Incident, said string) string {
 	case incident.StageAgain:
 		return "AGAIN, for the " + nth(inc.Count) + " time: " + said
 	case incident.StageEscalated:
+		if a := inc.Alarm; a != nil && a.Escalated > 0 {
+			return "ESCALATED, nobody has taken it on for " + span(a.At.Sub(a.Since).Seconds()) + ": " + said
+		}
 		return "ESCALATED: " + said
+	case incident.StageReminded:
+		if a := inc.Alarm; a != nil {
+			return "STILL OPEN, and nobody has taken it on for " + span(a.At.Sub(a.Since).Seconds()) + ": " + said
+		}
+		return "STILL OPEN: " + said
 	case incident.StageAcknowledged:
 		return "ACKNOWLEDGED: " + said
 	case incident.StageEvidence:
@@ -32,6 +40,8 @@ func stageWord(inc incident.Incident) string {
 		return nth(inc.Count) + " time"
 	case incident.StageEscalated:
 		return "ESCALATED"
+	case incident.StageReminded:
+		return "STILL OPEN"
 	case incident.StageAcknowledged:
 		return "acknowledged"
 	case incident.StageEvidence:

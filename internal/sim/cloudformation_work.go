@@ -107,7 +107,7 @@ func (x *stack) advance(now time.Time) {
 		switch {
 		case w.kind == "DELETE" && r.Retain:
 			x.tell(at, r.ID, "DELETE_SKIPPED", "")
-		case r.ID == w.fails:
+		case r.ID == w.fails && (w.kind != "DELETE" || !strings.HasSuffix(r.status, "_FAILED")): // what never came about can go
 			x.tell(at, r.ID, w.kind+"_FAILED", w.reason)
 			x.undo(at)
 			return

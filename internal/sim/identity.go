@@ -146,7 +146,7 @@ func (c *call) demands() []demand {
 	}
 	switch c.service.name {
 	case "s3": // IAM has other names for some of its calls
-		if name := map[string]string{"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListBuckets": "ListAllMyBuckets"}[c.op.name]; name != "" {
+		if name := map[string]string{"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListBuckets": "ListAllMyBuckets", "PutPublicAccessBlock": "PutBucketPublicAccessBlock", "PutBucketEncryption": "PutEncryptionConfiguration"}[c.op.name]; name != "" {
 			action = "s3:" + name
 		}
 	case "dynamodb":

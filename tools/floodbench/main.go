@@ -73,7 +73,7 @@ func (f flood) run() error {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	heard := &people{}
 	e, err := engine.New(place.ours, engine.Options{
-		Accounts: place.accounts, Version: "bench", Log: quiet, Now: place.world.Now, Ledger: store, Pinned: place.trails,
+		Accounts: place.accounts, Version: "bench", Log: quiet, Now: place.world.Now, Ledger: store, Patience: 3 * time.Second, Pinned: place.trails,
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) { b, ok := place.pinned[a]; return b, ok },
 	})
 	if err != nil {

@@ -259,6 +259,8 @@ func TestYAMLGivesTheSameConfiguration(t *testing.T) {
 				data = rapid.SliceOfN(rapid.SampledFrom(strings.Split(k.Example, ",")), 1, 5).Draw(t, "items")
 			case k.Kind() == config.List:
 				data = rapid.SliceOfN(account, 1, 5).Draw(t, "list")
+			case k.Kind() == config.Section:
+				data, _ = k.Parse(k.Example)
 			case k.Kind() == config.Secret:
 				place := rapid.StringMatching(`(file|secretsmanager|ssm):[!-~]([ -~]{0,20}[!-~])?`).Draw(t, "place")
 				ref, err := secret.Parse(place)

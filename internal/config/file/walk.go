@@ -109,6 +109,12 @@ func (d *document) value(k config.Key, pair *ast.MappingValueNode) {
 			return
 		}
 		data = ref
+	case config.Section:
+		r, ok := d.routing(pair)
+		if !ok {
+			return
+		}
+		data = r
 	default:
 		s, ok := d.text(k, node, wrong)
 		if !ok {
@@ -136,6 +142,27 @@ func (d *document) secret(k config.Key, node ast.Node, wrong func(ast.Node, stri
 		return secret.Ref{}, false
 	}
 	return ref, true
+}
+
+// routing reads the section of routes. Its problems have the places of what they are about.
+func (d *document) routing(pair *ast.MappingValueNode) (*config.Routing, bool) {
+	if _, ok := yaml.Mapping(pair.Value); !ok {
+		d.Problem(yaml.Start(pair.Value), "routing", "wants keys below it, and this is "+yaml.Kind(pair.Value), "see `trailwarden config init` for an example")
+		return nil, false
+	}
+	r, before := &config.Routing{}, len(d.Problems())
+	places := d.Decode(pair.Value, r)
+	if len(d.Problems()) > before {
+		return nil, false
+	}
+	for _, f := range r.Faults() {
+		at, known := places[f.Path]
+		if !known { // a key that is missing is wrong where its item begins
+			at = places[f.Path[:strings.LastIndexByte("."+f.Path, '.')]]
+		}
+		d.ProblemAt(at, "routing."+f.Path, f.Message, f.Hint)
+	}
+	return r, len(d.Problems()) == before
 }
 
 // text reads one text: the value of a key, or an item of its list.

@@ -18,7 +18,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-func retryer() aws.Retryer { return retry.NewStandard() }
+func retryer() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStandard(), 5*time.Second) }
 
 func partition(region string) string { return trail.PartitionOf(region) }
 

@@ -70,7 +70,7 @@ func looks(inc incident.Incident) (colour, word string) {
 	}
 	word = map[incident.Stage]string{
 		incident.StageOpened: "open", incident.StageRepaired: "repaired", incident.StageAgain: "tampered with again", incident.StageConfirmed: "repair confirmed",
-		incident.StageEscalated: "escalated", incident.StageAcknowledged: "acknowledged", incident.StageEvidence: "evidence",
+		incident.StageEscalated: "escalated", incident.StageReminded: "still open", incident.StageAcknowledged: "acknowledged", incident.StageEvidence: "evidence",
 	}[notify.StageOf(inc)]
 	switch inc.Outcome {
 	case incident.Repaired, incident.Restored, incident.Confirmed:
@@ -85,7 +85,7 @@ func looks(inc incident.Incident) (colour, word string) {
 	switch notify.StageOf(inc) {
 	case incident.StageAgain:
 		colour = "#a8470a"
-	case incident.StageEscalated:
+	case incident.StageEscalated, incident.StageReminded:
 		colour = "#b3261e"
 	}
 	if inc.Drill {

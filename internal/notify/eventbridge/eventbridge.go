@@ -92,6 +92,7 @@ var detailTypes = map[incident.Stage]string{
 	incident.StageAgain:        "Trailwarden Incident Tampered Again",
 	incident.StageConfirmed:    "Trailwarden Incident Confirmed",
 	incident.StageEscalated:    "Trailwarden Incident Escalated",
+	incident.StageReminded:     "Trailwarden Incident Still Open",
 	incident.StageAcknowledged: "Trailwarden Incident Acknowledged",
 	incident.StageEvidence:     "Trailwarden Incident Evidence",
 }

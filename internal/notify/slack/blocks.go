@@ -77,7 +77,7 @@ func answer(inc incident.Incident, loc *time.Location) message {
 	page := notify.BriefOf(inc, loc)
 	m := message{Text: fallback(inc, page), Blocks: []block{lead(notify.Page{Drill: page.Drill, Headline: page.Headline, Partial: page.Partial})}}
 	stage := notify.StageOf(inc)
-	m.Broadcast = stage == incident.StageAgain || stage == incident.StageEscalated
+	m.Broadcast = stage == incident.StageAgain || stage == incident.StageEscalated || stage == incident.StageReminded
 	for _, s := range page.Sections {
 		for _, topic := range newsOf[stage] {
 			if s.Topic == topic {
@@ -95,6 +95,7 @@ var newsOf = map[incident.Stage][]notify.Topic{
 	incident.StageAgain:        {notify.Warning, notify.Conflict, notify.Again, notify.Who, notify.Done},
 	incident.StageConfirmed:    {notify.Warning},
 	incident.StageEscalated:    {notify.Warning, notify.Conflict, notify.Differs, notify.Done, notify.Next},
+	incident.StageReminded:     {notify.Warning, notify.Conflict, notify.Differs, notify.Done, notify.Next},
 	incident.StageAcknowledged: {notify.Taken},
 	incident.StageEvidence:     {notify.Meantime, notify.Who},
 }

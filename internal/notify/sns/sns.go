@@ -133,7 +133,7 @@ func (c *Channel) input(inc incident.Incident) (*sns.PublishInput, error) {
 // of2017 says whether the sample of 2017 knew anything of this stage: it told of records, and of nothing that came after.
 func of2017(inc incident.Incident) bool {
 	switch notify.StageOf(inc) {
-	case incident.StageEscalated, incident.StageAcknowledged, incident.StageEvidence:
+	case incident.StageEscalated, incident.StageReminded, incident.StageAcknowledged, incident.StageEvidence:
 		return false
 	}
 	return true

@@ -15,8 +15,9 @@ locals {
   tags      = merge(var.tags, { app = var.name })
 
   # A bus that forwards to itself never ends: at home nothing is made.
-  elsewhere    = var.home_region != local.region ? 1 : 0
-  home_bus_arn = "arn:${local.partition}:events:${var.home_region}:${local.account}:event-bus/default"
+  elsewhere        = var.home_region != local.region ? 1 : 0
+  home_bus_arn     = "arn:${local.partition}:events:${var.home_region}:${local.account}:event-bus/default"
+  dead_letters_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-forward-dead-letters"
 }
 
 resource "aws_cloudwatch_event_rule" "trail" {
@@ -130,13 +131,6 @@ resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-forward-dead-letters"
   sqs_managed_sse_enabled   = true
   message_retention_seconds = 1209600
-  tags                      = local.tags
-}
-
-resource "aws_sqs_queue_policy" "dead_letters" {
-  count = local.elsewhere
-
-  queue_url = aws_sqs_queue.dead_letters[0].id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -145,7 +139,7 @@ resource "aws_sqs_queue_policy" "dead_letters" {
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
-        Resource  = aws_sqs_queue.dead_letters[0].arn
+        Resource  = local.dead_letters_arn
         Condition = {
           ArnEquals = { "aws:SourceArn" = [aws_cloudwatch_event_rule.trail[0].arn, aws_cloudwatch_event_rule.self[0].arn] }
         }
@@ -155,8 +149,9 @@ resource "aws_sqs_queue_policy" "dead_letters" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:PurgeQueue"
-        Resource  = aws_sqs_queue.dead_letters[0].arn
+        Resource  = local.dead_letters_arn
       },
     ]
   })
+  tags = local.tags
 }

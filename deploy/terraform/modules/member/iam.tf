@@ -54,9 +54,12 @@ resource "aws_iam_role_policy" "member" {
         Resource = local.trail_arns
       },
       {
-        Sid      = "ListTrailsAndHistory"
-        Effect   = "Allow"
-        Action   = ["cloudtrail:ListTrails", "cloudtrail:LookupEvents"]
+        Sid    = "ListTrailsAndHistory"
+        Effect = "Allow"
+        Action = [
+          "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "ec2:DescribeRegions", "organizations:DescribeOrganization",
+          "organizations:ListDelegatedAdministrators",
+        ]
         Resource = "*"
       },
       {

@@ -1,0 +1,422 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/deploy"
+	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
+	"github.com/trailwarden/trailwarden/internal/deploy/stack"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// usualStack is the stack's name unless somebody says otherwise.
+const usualStack = "trailwarden"
+
+// deployFlags is how deploy is asked to do it.
+type deployFlags struct {
+	reach
+	stack, bucket, zip, zipSHA256 string
+	template, repair              string
+	update, dryRun, policy        bool
+	nothingPinned                 bool
+	history                       time.Duration
+	groups                        []string // of settings that the captured baseline opens for repair
+}
+
+// computed are parameters that deploy itself works out.
+var computed = []string{"ArtifactBucket", "ArtifactKey", "ArtifactVersion", "ArtifactSha256", "Baseline", "Release"}
+
+func deployCommand(a *app) *cobra.Command {
+	var f deployFlags
+	c := &cobra.Command{
+		Use:   "deploy",
+		Short: "Put trailwarden into an AWS account, or update it",
+		Long: `Deploys trailwarden.yaml as a CloudFormation stack: pins the trails as they are (or takes --baseline), puts the function's zip
+with the baseline in it into a private bucket, makes a change set, shows what would exist, each permission and what it costs,
+and does it after a yes. Then runs ` + "`trailwarden doctor`" + `. Deploy in the home Region of the trails.
+
+Nothing but the bucket with the zip is made before the yes, and that is said. A stack that fails is rolled back and removed,
+and whatever stays is listed with the command that removes it. --dry-run makes nothing at all.
+
+Each parameter of the template is a flag. --repair off is the kill switch: nothing is repaired until --repair on, and
+watching and telling go on.`,
+		Example: `  trailwarden deploy --email security@example.com
+  trailwarden deploy --dry-run --email security@example.com       # show it, make nothing
+  trailwarden deploy --print-policy                               # what whoever deploys must be allowed
+  trailwarden deploy --update --baseline trailwarden.baseline.yaml
+  trailwarden deploy --update --restore-trail-arns ARN,ARN        # let them be put back in full
+  trailwarden deploy --repair off                                 # the kill switch
+  trailwarden deploy --print-template=member-role                 # the other templates`,
+		Args: noArgs,
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		switch {
+		case f.template != "":
+			return a.printTemplate(c, f.template)
+		case f.policy:
+			return a.printPolicy(c, f)
+		case f.repair != "":
+			return a.switchRepair(c, f)
+		}
+		return a.deploy(c, f)
+	}
+	f.login(c)
+	c.Flags().StringVar(&f.stack, "stack-name", usualStack, "Name of the stack")
+	c.Flags().StringVar(&f.bucket, "bucket", "", "`Bucket` for the zip (default: trailwarden-artifacts-ACCOUNT-REGION)")
+	c.Flags().StringVar(&f.zip, "zip", "", "The function's zip, a `file` (default: the one built in, else "+usualZip+")")
+	c.Flags().StringVar(&f.zipSHA256, "zip-sha256", "", "SHA-256 that the zip must have, in hex or base64")
+	c.Flags().BoolVar(&f.update, "update", false, "Change a stack that stands; parameters that are not named keep their values")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "Show what would be done, and make nothing")
+	c.Flags().BoolVar(&f.policy, "print-policy", false, "Print the IAM policy that whoever deploys needs")
+	c.Flags().StringVar(&f.template, "print-template", "", "Print a template: "+strings.Join(deploy.Templates, ", "))
+	c.Flags().Lookup("print-template").NoOptDefVal = deploy.Templates[0]
+	c.Flags().StringVar(&f.repair, "repair", "", "`off|on`: the kill switch of a stack that stands")
+	c.Flags().BoolVar(&f.nothingPinned, "no-baseline", false, "Pin no trail: stopped trails are started, everything else is only told")
+	c.Flags().StringSliceVar(&f.groups, "pin-repair", nil, "`Groups` of settings that a captured baseline opens for repair, as in baseline capture --repair")
+	c.Flags().DurationVar(&f.history, "history", historyKept, "How far to look back for who changed the trails that are captured; 0 for not at all")
+	parameterFlags(c)
+	return c
+}
+
+// parameterFlags makes a flag of each parameter of the template: NotificationEmail is --email, the others are spelled alike.
+func parameterFlags(c *cobra.Command) {
+	t, err := deploy.Load(deploy.Templates[0])
+	if err != nil {
+		panic(err) // it is built in, and tested
+	}
+	for _, p := range t.Parameters() {
+		if !slices.Contains(computed, p.Name) {
+			c.Flags().String(flagOf(p.Name), p.Default, strings.TrimSuffix(p.Description, "."))
+		}
+	}
+}
+
+var humps = regexp.MustCompile(`([a-z])([A-Z])`)
+
+func flagOf(parameter string) string {
+	if parameter == "NotificationEmail" {
+		return "email"
+	}
+	return strings.ToLower(humps.ReplaceAllString(parameter, "$1-$2"))
+}
+
+// given are the parameters that the command line names.
+func given(c *cobra.Command, t deploy.Template) map[string]string {
+	parameters := map[string]string{}
+	for _, p := range t.Parameters() {
+		if f := c.Flags().Lookup(flagOf(p.Name)); f != nil && f.Changed && !slices.Contains(computed, p.Name) {
+			parameters[p.Name] = f.Value.String()
+		}
+	}
+	return parameters
+}
+
+func (a *app) printTemplate(c *cobra.Command, name string) error {
+	t, err := deploy.Load(strings.TrimSuffix(name, ".yaml"))
+	if err != nil {
+		return usage(config.Suggest(name, "there are ", deploy.Templates), "--print-template: there is no template %q", name)
+	}
+	return a.write(c, result{Text: []byte(t.Text)})
+}
+
+func (a *app) printPolicy(c *cobra.Command, f deployFlags) error {
+	cfg, err := a.configuration(c)
+	if err != nil {
+		return err
+	}
+	// It is for somebody who has no credentials yet, too.
+	account, region := "ACCOUNT", cmp.Or(cfg.Region, "REGION")
+	ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
+	defer cancel()
+	if at, err := a.open(ctx, cfg, f.reach); err == nil {
+		account, region = cloud.AccountOf(at.self), at.region
+	} else {
+		a.note("no account is known (%s): put its number in place of ACCOUNT, and its Region in place of REGION", plain(err.Error()))
+	}
+	name := c.Flags().Lookup("name").Value.String()
+	policy, err := deploy.Deployer{Partition: trail.PartitionOf(region), Account: account, Region: region, Stack: f.stack, Name: name,
+		Bucket: cmp.Or(f.bucket, stack.BucketFor(account, region)), Boundary: c.Flags().Lookup("permissions-boundary-arn").Value.String()}.Policy()
+	if err != nil {
+		return err
+	}
+	return a.write(c, result{Text: policy})
+}
+
+// deployment is a deployment under way, and in JSON what came of it: schema deploy, as the command line's other documents.
+type deployment struct {
+	head
+	Stack     string             `json:"stack"`
+	Account   string             `json:"account"`
+	Region    string             `json:"region"`
+	Status    string             `json:"status"` // deployed, updated, unchanged, dry-run
+	Baseline  pinnedBy           `json:"baseline"`
+	Artifact  stack.Object       `json:"artifact"`
+	Resources []deployedResource `json:"resources"`
+	Changes   []stack.Change     `json:"changes"`
+	Grants    []deploy.Grant     `json:"permissions"`
+	Cost      []deploy.Charge    `json:"cost_per_month"`
+	Outputs   map[string]string  `json:"outputs"`
+	Next      []string           `json:"next"`
+	Left      []stack.Leftover   `json:"left"`
+
+	template   deploy.Template
+	parameters map[string]string // that the command line names
+	before     stack.View
+	pinned     *baseline.File
+	packed     []byte
+	effective  map[string]string // before, given and computed together
+	deployer   *stack.Deployer
+}
+
+type deployedResource struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Stay bool   `json:"stays"` // when the stack is removed
+}
+
+// deploy is the verb. Everything that can be known before AWS is asked is checked first.
+func (a *app) deploy(c *cobra.Command, f deployFlags) error {
+	cfg, err := a.configuration(c)
+	if err != nil {
+		return err
+	}
+	d := &deployment{head: head{SchemaVersion: 1}, Stack: f.stack, Outputs: map[string]string{}, Changes: []stack.Change{}, Next: []string{}, Left: []stack.Leftover{}}
+	if d.template, err = deploy.Load(deploy.Templates[0]); err != nil {
+		return err
+	}
+	d.parameters = given(c, d.template)
+	if _, ok := d.parameters["NotificationEmail"]; !ok && !f.update {
+		return usage("say who is told: --email security@example.com; or --email= to subscribe to the topic in another way", "nobody would be told of anything")
+	}
+	if err := d.valid(); err != nil {
+		return err
+	}
+	if !f.dryRun && !a.yes && !terminal(a.stdin) {
+		return usage("say --yes to do it without being asked, or --dry-run to see what would be done", "nobody to ask: standard input is no terminal")
+	}
+	given, err := a.readZip(f)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), max(f.limit, 30*time.Minute))
+	defer cancel()
+	at, err := a.open(ctx, cfg, f.reach)
+	if err != nil {
+		return err
+	}
+	d.Account, d.Region = cloud.AccountOf(at.self), at.region
+	d.deployer = &stack.Deployer{Config: at.client.Config, Account: d.Account, Name: f.stack, Bucket: cmp.Or(f.bucket, stack.BucketFor(d.Account, d.Region)), Progress: a.stackProgress()}
+	if err := d.stands(ctx, f.update); err != nil {
+		return err
+	}
+	if err := a.pin(ctx, d, cfg, f, at, &given); err != nil {
+		return err
+	}
+	if d.packed, err = given.Pack(); err != nil {
+		return err
+	}
+	err = a.carryThrough(ctx, c, d, f)
+	if err != nil {
+		d.Left = d.deployer.Leftovers()
+		for _, l := range d.Left {
+			a.note("left: %s; to remove it: %s", plain(l.What), plain(l.Remove))
+		}
+		if len(d.Left) == 0 && !errors.Is(err, errDoctor) {
+			a.note("nothing that was not there before is left")
+		}
+	}
+	return err
+}
+
+// errDoctor marks errors of the examination after a deployment that stands.
+var errDoctor = errors.New("deployed, and not all is well")
+
+// valid holds the parameters against what the template allows. Account, Region and zip are not known yet.
+func (d *deployment) valid() error {
+	made := maps.Clone(d.parameters)
+	maps.Copy(made, map[string]string{"ArtifactBucket": "bucket", "ArtifactKey": "k", "ArtifactVersion": "v", "ArtifactSha256": strings.Repeat("A", 43) + "="})
+	_, err := d.template.Make(deploy.Stack{Account: "111122223333", Region: "eu-central-1", Parameters: made})
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for name := range d.parameters {
+		text = strings.ReplaceAll(text, name+":", "--"+flagOf(name)+":")
+	}
+	return usage("see `trailwarden deploy --help`; nothing was asked of AWS", "%s", text)
+}
+
+// stands sees whether the stack is there, and whether that is what was expected.
+func (d *deployment) stands(ctx context.Context, update bool) error {
+	view, found, err := d.deployer.Look(ctx)
+	if err != nil {
+		return err
+	}
+	d.before = view
+	switch {
+	case found && view.Underway():
+		return fail(exitError, "wait until it is done, and do it again", fmt.Errorf("the stack %s is in state %s: somebody is at work on it", d.Stack, view.Status))
+	case found && view.Status == "REVIEW_IN_PROGRESS":
+		return fail(exitError, "if nobody is about to execute its change set, remove it: aws cloudformation delete-stack --stack-name "+d.Stack, fmt.Errorf("the stack %s is in review: a change set waits", d.Stack))
+	case found && !view.Stands():
+		return fail(exitError, "remove what is left of it first: trailwarden destroy --stack-name "+d.Stack, fmt.Errorf("the stack %s is in state %s: %s", d.Stack, view.Status, cmp.Or(view.Reason, "an earlier deployment failed")))
+	case found && !update:
+		return fail(exitError, "change it with --update, or choose another name with --stack-name and --name", fmt.Errorf("the stack %s is there already, in %s; nothing was changed", d.Stack, d.Region))
+	case !found && update:
+		return fail(exitError, "deploy it without --update, or name the Region or stack that it is in: --region, --stack-name", fmt.Errorf("there is no stack %s in %s to update", d.Stack, d.Region))
+	}
+	return nil
+}
+
+// compute works out the parameters, with those that a stack has already.
+func (d *deployment) compute(o stack.Object, release string) {
+	d.effective = maps.Clone(d.parameters)
+	for _, p := range d.template.Parameters() {
+		if v, ok := d.before.Parameters[p.Name]; ok {
+			if _, named := d.effective[p.Name]; !named {
+				d.effective[p.Name] = v
+			}
+		}
+	}
+	d.effective["Baseline"] = ""
+	if d.pinned != nil {
+		d.effective["Baseline"] = artifact.Baseline
+	}
+	d.Artifact = o
+	d.effective["ArtifactBucket"], d.effective["ArtifactKey"], d.effective["ArtifactVersion"], d.effective["ArtifactSha256"] = o.Bucket, o.Key, o.Version, o.SHA256
+	d.effective["Release"] = release
+}
+
+// deployed is where the stack's zip lies now.
+func (d *deployment) deployed() stack.Object {
+	p := d.before.Parameters
+	return stack.Object{Bucket: p["ArtifactBucket"], Key: p["ArtifactKey"], Version: p["ArtifactVersion"], SHA256: p["ArtifactSha256"]}
+}
+
+var notInRelease = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// release is this program's version as the template takes it.
+func release() string {
+	v := strings.Trim(notInRelease.ReplaceAllString(buildInfo().Version, "-"), "-")
+	return cmp.Or(v[:min(len(v), 64)], "devel")
+}
+
+// carryThrough uploads, proposes, asks and executes.
+func (a *app) carryThrough(ctx context.Context, c *cobra.Command, d *deployment, f deployFlags) error {
+	zipHash := artifact.SHA256(d.packed)
+	same := d.deployed().SHA256 == zipHash
+	next, rel := stack.Object{Bucket: d.deployer.Bucket, Key: name(d.parameters, d.before) + "/" + release() + "/trailwarden-lambda-arm64.zip", Version: "(known when it is uploaded)", SHA256: zipHash}, release()
+	if same {
+		next, rel = d.deployed(), d.before.Parameters["Release"]
+	}
+	d.compute(next, rel)
+	made, err := d.template.Make(deploy.Stack{Partition: trail.PartitionOf(d.Region), Account: d.Account, Region: d.Region, Name: d.Stack, Parameters: d.effective})
+	if err != nil {
+		return usage("see `trailwarden deploy --help`", "%s", err)
+	}
+	if err := d.describe(made); err != nil {
+		return err
+	}
+	if f.dryRun {
+		d.Status = "dry-run"
+		d.changed(made)
+		return a.writeDeployment(c, d, true)
+	}
+	if !same {
+		a.note("uploading the zip to s3://%s …", next.Bucket)
+		if next, err = d.deployer.Upload(ctx, next.Key, d.packed); err != nil {
+			return err
+		}
+		d.compute(next, rel)
+	}
+	set, err := d.deployer.Propose(ctx, stack.Proposal{Template: d.template.Text, Parameters: d.effective, Tags: map[string]string{"app": name(d.parameters, d.before)}, Create: d.before.ID == ""})
+	if err != nil {
+		return err
+	}
+	d.Changes = append(d.Changes, set.Changes...)
+	if set.Empty {
+		if err := d.deployer.Discard(ctx, set); err != nil {
+			return err
+		}
+		if set.Create {
+			return fail(exitError, "please report this", errors.New("CloudFormation finds nothing to make in the template"))
+		}
+		a.note("nothing to change: the stack %s is as you ask for it", d.Stack)
+		d.Status, d.Outputs = "unchanged", d.before.Outputs
+		return a.finish(ctx, c, d, f)
+	}
+	deploymentTable(a, a.stderr, d)
+	if err := a.confirm("Do this?"); err != nil {
+		return errors.Join(err, d.deployer.Discard(ctx, set))
+	}
+	began := time.Now()
+	view, err := d.deployer.Execute(ctx, set)
+	a.clearLine()
+	if err != nil {
+		return err
+	}
+	d.Outputs = view.Outputs
+	d.Status = "updated"
+	if set.Create {
+		d.Status = "deployed"
+	}
+	a.note("the stack %s is %s, after %s", d.Stack, d.Status, time.Since(began).Round(time.Second))
+	if err := d.deployer.Protect(ctx, true); err != nil {
+		d.Next = append(d.Next, "the stack is not protected against deletion ("+err.Error()+"): aws cloudformation update-termination-protection --enable-termination-protection --stack-name "+d.Stack)
+	}
+	return a.finish(ctx, c, d, f)
+}
+
+// name is the template's parameter Name.
+func name(parameters map[string]string, before stack.View) string {
+	return cmp.Or(parameters["Name"], before.Parameters["Name"], "trailwarden")
+}
+
+// finish prints what there is, what people have to do, and how it all is.
+func (a *app) finish(ctx context.Context, c *cobra.Command, d *deployment, f deployFlags) error {
+	if mail := d.effective["NotificationEmail"]; mail != "" && d.Status == "deployed" {
+		d.Next = append(d.Next, "click \"Confirm subscription\" in the mail from AWS Notifications to "+mail+": until then nobody is told of anything")
+	}
+	d.Next = append(d.Next, "see that it works: stop a trail that nothing depends on, and wait for the mail (docs/operations.md)")
+	if err := a.writeDeployment(c, d, false); err != nil {
+		return err
+	}
+	checks, err := a.examine(ctx, c, f.reach, f.stack)
+	if err != nil {
+		return errors.Join(errDoctor, err)
+	}
+	checksTable(a, a.stderr, checks)
+	if err := verdict(checks, true); err != nil {
+		return fail(codeOf(err), "the table above says what to do; look again with `trailwarden doctor`", errDoctor)
+	}
+	return nil
+}
+
+// stackProgress shows how far CloudFormation is, on a terminal only.
+func (a *app) stackProgress() func(done, all int, doing string) {
+	if a.quiet || !terminal(a.stderr) {
+		return nil
+	}
+	return func(done, all int, doing string) {
+		fmt.Fprintf(a.stderr, "\r\x1b[K%s", plain(fmt.Sprintf("%d of %d resources, %s …", done, max(all, done), cmp.Or(doing, "waiting"))))
+	}
+}
+
+func (a *app) clearLine() {
+	if !a.quiet && terminal(a.stderr) {
+		fmt.Fprint(a.stderr, "\r\x1b[K")
+	}
+}

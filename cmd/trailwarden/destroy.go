@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/deploy"
+	"github.com/trailwarden/trailwarden/internal/deploy/stack"
+)
+
+func destroyCommand(a *app) *cobra.Command {
+	var r reach
+	var name string
+	c := &cobra.Command{
+		Use:   "destroy",
+		Short: "Take trailwarden out of an AWS account; the evidence stays",
+		Long: `Deletes the stack. The ledger, the logs, events that could not be handled and the bucket with the zips stay, as evidence; each
+is printed with the command that removes it. The trails stay as they are, and are no longer guarded.
+
+Asks first, and only then switches the stack's termination protection off.`,
+		Example: `  trailwarden destroy
+  trailwarden destroy --stack-name trailwarden-test --yes`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.destroy(c, r, name) },
+	}
+	r.login(c)
+	c.Flags().StringVar(&name, "stack-name", usualStack, "Name of the stack")
+	return c
+}
+
+// destroyed is what destroy prints.
+type destroyed struct {
+	head
+	Stack   string           `json:"stack"`
+	Removed []string         `json:"removed"` // ids of resources
+	Left    []stack.Leftover `json:"left"`
+}
+
+func (a *app) destroy(c *cobra.Command, r reach, name string) error {
+	cfg, err := a.configuration(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), max(r.limit, 30*time.Minute))
+	defer cancel()
+	at, err := a.open(ctx, cfg, r)
+	if err != nil {
+		return err
+	}
+	d := &stack.Deployer{Config: at.client.Config, Account: cloud.AccountOf(at.self), Name: name, Progress: a.stackProgress()}
+	view, found, err := d.Look(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fail(exitError, "name it with --stack-name and --region", fmt.Errorf("there is no stack %s in %s of account %s", name, at.region, d.Account))
+	case view.Underway():
+		return fail(exitError, "wait until it is done, and do it again", fmt.Errorf("the stack %s is in state %s", name, view.Status))
+	}
+	parts, err := d.Parts(ctx, view.ID)
+	if err != nil {
+		return err
+	}
+	template, err := deploy.Load(deploy.Templates[0])
+	if err != nil {
+		return err
+	}
+	kept := d.Kept(parts, template.Retains)
+	if bucket := view.Parameters["ArtifactBucket"]; bucket != "" {
+		kept = append(kept, stack.Leftover{What: "the zips, bucket " + bucket, Remove: "empty it, with all versions, in the console (S3, " + bucket + ", Empty), then: aws s3 rb s3://" + bucket})
+	}
+	out := destroyed{head: head{SchemaVersion: 1}, Stack: name, Removed: []string{}, Left: append([]stack.Leftover{}, kept...)}
+	for _, p := range parts {
+		if !template.Retains(p.ID) {
+			out.Removed = append(out.Removed, p.ID)
+		}
+	}
+	slices.Sort(out.Removed)
+	leftTable(a.stderr, fmt.Sprintf("Of the stack %s in account %s, %s, these go: %s.\nThese stay:", plain(name), d.Account, at.region, plain(words(out.Removed))), kept)
+	if err := a.confirm("Remove it? The trails are not guarded any more then."); err != nil {
+		return err
+	}
+	if err := d.Delete(ctx, view); err != nil {
+		a.clearLine()
+		return errors.Join(err, a.whatIsThere(ctx, d))
+	}
+	a.clearLine()
+	return a.write(c, result{JSON: out, Table: func(w io.Writer) {
+		leftTable(w, "The stack "+plain(name)+" is gone. These stay, as evidence:", kept)
+	}})
+}
+
+// whatIsThere tells how a stack is that could not be removed.
+func (a *app) whatIsThere(ctx context.Context, d *stack.Deployer) error {
+	view, found, err := d.Look(ctx)
+	if err != nil || !found {
+		return err
+	}
+	a.note("the stack %s is in state %s, protected against deletion: %t", plain(d.Name), view.Status, view.Protected)
+	return nil
+}
+
+func leftTable(w io.Writer, heading string, left []stack.Leftover) {
+	fmt.Fprintln(w, heading)
+	t := newTable(w, "WHAT", "TO REMOVE IT FOR GOOD")
+	for _, l := range left {
+		t.row(l.What, l.Remove)
+	}
+	t.end()
+}
