@@ -72,8 +72,8 @@ func main() {
 
 // compare prints a Markdown table.
 func compare(c *corpus, bin, duckdb string, rounds int) error {
-	fmt.Printf("\n%s: %d files, %.0f MB packed, %.0f MB of JSON, %d records, %d of interest; medians of %d interleaved runs\n\n",
-		filepath.Base(c.Dir), c.Files, float64(c.Packed)/1e6, float64(c.JSON)/1e6, c.Records, c.Interest, rounds)
+	fmt.Printf("\n%s: %d files, %.0f MB packed, %.0f MB of JSON, %d records, %d of interest; medians of %d interleaved runs, load %s at first\n\n",
+		filepath.Base(c.Dir), c.Files, float64(c.Packed)/1e6, float64(c.JSON)/1e6, c.Records, c.Interest, rounds, load())
 	tools := peers(c, bin, duckdb)
 	for range rounds {
 		for i := range tools {
@@ -82,8 +82,8 @@ func compare(c *corpus, bin, duckdb string, rounds int) error {
 			}
 		}
 	}
-	fmt.Println("| tool | s | GB/s of JSON | peak MiB | trailwarden is faster by | answer |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Println("| tool | s | CPU s | GB/s of JSON | peak MiB | trailwarden is faster by | answer |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	ours := float64(c.JSON) / tools[0].median()
 	for _, t := range tools {
 		share := t.share
@@ -97,9 +97,19 @@ func compare(c *corpus, bin, duckdb string, rounds int) error {
 		case t.found != c.Interest:
 			answer = fmt.Sprintf("WRONG: %d", t.found)
 		}
-		fmt.Printf("| %s | %.2f | %.2f | %d | %s | %s |\n", t.name, t.median(), rate/1e9, t.peak>>10, factor(ours/rate), answer)
+		fmt.Printf("| %s | %.2f | %.2f | %.2f | %d | %s | %s |\n", t.name, t.median(), t.medianCPU(), rate/1e9, t.peak>>10, factor(ours/rate), answer)
 	}
 	return nil
+}
+
+// load says how busy the machine is: medians of a busy one say less than processor time does.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
 }
 
 func factor(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0") + " times" }

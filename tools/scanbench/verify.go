@@ -71,8 +71,8 @@ func compareVerify(c *corpus, most int, delay time.Duration, bin string, rounds 
 			}
 		}
 	}
-	fmt.Printf("\nverify: %d log files of %s, %.0f MB of JSON, %d digest files, each answer after %s; medians of %d interleaved runs\n\n", server.Logs, filepath.Base(c.Dir),
-		float64(server.Bytes)/1e6, server.Digests, delay, rounds)
+	fmt.Printf("\nverify: %d log files of %s, %.0f MB of JSON, %d digest files, each answer after %s; medians of %d interleaved runs, load %s at the end\n\n", server.Logs, filepath.Base(c.Dir),
+		float64(server.Bytes)/1e6, server.Digests, delay, rounds, load())
 	fmt.Println("| tool | s | CPU s | peak MiB | trailwarden is faster by | answer |")
 	fmt.Println("|---|---|---|---|---|---|")
 	for _, t := range tools {

@@ -15,7 +15,7 @@ variable "notification_email" {
 }
 
 variable "zip" {
-  description = "The function's zip on this machine: dist/trailwarden.zip."
+  description = "The function's zip on this machine: dist/trailwarden-lambda-arm64.zip of make lambda."
   type        = string
 }
 
