@@ -75,6 +75,7 @@ func TestOwnIncidents(t *testing.T) {
 
 // FuzzCanary: whatever stands in a record, no channel shows the secrets that it was configured with, nor keys and tokens of the record.
 func FuzzCanary(f *testing.F) {
+	// FAULTS G7.
 	for _, text := range notifytest.Hostile {
 		if len(text) < 2000 { // long ones are each channel's own test
 			f.Add(text)

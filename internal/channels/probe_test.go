@@ -15,6 +15,7 @@ import (
 
 // TestProbe is FAULTS G11: a topic that nobody reads is found before it matters, and so is one that is gone.
 func TestProbe(t *testing.T) {
+	// FAULTS G11.
 	world := sim.New(sim.Options{DefaultAccount: "111122223333", ConfirmedEmail: true})
 	server := httptest.NewServer(world)
 	defer server.Close()

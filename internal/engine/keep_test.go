@@ -167,6 +167,7 @@ func TestToldAfterACrash(t *testing.T) {
 
 // TestChannelDownForADay is FAULTS G9.
 func TestChannelDownForADay(t *testing.T) {
+	// FAULTS G9.
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
 		k.mail.down = errors.New("no answer")
@@ -309,6 +310,7 @@ func TestQuarantine(t *testing.T) {
 
 // TestStorm is FAULTS G12: many incidents at once are one message, and each is in it.
 func TestStorm(t *testing.T) {
+	// FAULTS G12.
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
 		k.mail.down = errors.New("no answer")

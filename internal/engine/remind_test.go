@@ -59,6 +59,7 @@ func ofRule(told []incident.Incident, rule string) (out []incident.Incident) {
 
 // TestNobodyAcknowledges is FAULTS G17: people are reminded, others are told besides, and a new process neither repeats nor forgets it.
 func TestNobodyAcknowledges(t *testing.T) {
+	// FAULTS G17.
 	inBubble(t, func(t *testing.T) {
 		plan := route.Plan{
 			Rules: []route.Rule{{Channels: []string{"mail"}}}, Repeat: time.Hour,
@@ -181,6 +182,7 @@ func TestWelcome(t *testing.T) {
 
 // TestTopicDeleted is FAULTS G10: what a person has to mend is told by the other channels at once, and the message is kept.
 func TestTopicDeleted(t *testing.T) {
+	// FAULTS G10.
 	inBubble(t, func(t *testing.T) {
 		k := greeted(t, route.Plan{Rules: []route.Rule{{Channels: []string{"mail"}}}})
 		k.mail.down = notify.Permanent(errors.New("the topic does not exist"))
@@ -237,6 +239,7 @@ func TestEveryChannelDown(t *testing.T) {
 // TestFlapping is FAULTS G18: a trail that is stopped again and again is one incident, its good news are held back until they last, and messages
 // do not come as often as the attacker likes.
 func TestFlapping(t *testing.T) {
+	// FAULTS G18.
 	inBubble(t, func(t *testing.T) {
 		k := greeted(t, route.Plan{})
 		for range 20 {
@@ -333,6 +336,7 @@ func TestMemory(t *testing.T) {
 // TestCrashBetweenSentAndMarked is FAULTS G13: the ledger fails just when a message has gone out. The next process sends it once more, as the
 // same piece of news, so that receivers can drop it.
 func TestCrashBetweenSentAndMarked(t *testing.T) {
+	// FAULTS G13.
 	inBubble(t, func(t *testing.T) {
 		k := greeted(t, route.Plan{})
 		var ids []string

@@ -56,6 +56,7 @@ func believable(s string, outcome incident.Outcome) incident.Incident {
 }
 
 func TestHostileTexts(t *testing.T) {
+	// FAULTS G6.
 	for name, text := range hostileTexts {
 		t.Run(name, func(t *testing.T) {
 			checkAll(t, filled(text))
@@ -202,6 +203,7 @@ func checkJSON(t *testing.T, doc []byte, limit int) {
 }
 
 func FuzzProse(f *testing.F) {
+	// FAULTS G4.
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string, outcome byte) {
 		checkProse(t, Prose(filled(text), nil))
@@ -210,6 +212,7 @@ func FuzzProse(f *testing.F) {
 }
 
 func FuzzSubject(f *testing.F) {
+	// FAULTS G3.
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string, outcome byte) {
 		for _, inc := range []incident.Incident{filled(text), believable(text, pick(outcome))} {

@@ -165,6 +165,7 @@ var headers = []string{
 
 // TestHostile: no text of a record gets into a header, becomes markup, or brings a secret along.
 func TestHostile(t *testing.T) {
+	// FAULTS G2.
 	c := open(t, options())
 	for name, inc := range notifytest.HostileIncidents() {
 		checkLetter(t, name, c, inc)

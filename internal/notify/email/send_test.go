@@ -48,6 +48,7 @@ func TestSend(t *testing.T) {
 
 // TestNeverInClear: whatever the server or somebody in between says, neither message nor password leaves in clear.
 func TestNeverInClear(t *testing.T) {
+	// FAULTS G16.
 	expired, key := certificatePair(t, "mail.example.org", time.Now().Add(-time.Hour))
 	old, err := tls.X509KeyPair(expired, key)
 	if err != nil {

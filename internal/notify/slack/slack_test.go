@@ -340,6 +340,7 @@ func TestTooLong(t *testing.T) {
 }
 
 func FuzzHostile(f *testing.F) {
+	// FAULTS G1.
 	for _, text := range notifytest.Hostile {
 		f.Add(text[:min(len(text), 3000)], byte(0))
 	}

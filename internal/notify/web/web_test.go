@@ -29,6 +29,7 @@ func post(c *web.Client, to string) (web.Answer, error) {
 // Every way in which a call can fail is told apart, and no error shows the URL's path or query, or a token: not even when
 // the server repeats them.
 func TestAnswers(t *testing.T) {
+	// FAULTS G8.
 	echo := func(r *http.Request) string {
 		return "no such hook " + r.URL.String() + " " + r.Header.Get("Authorization") + " canaryBody\x1b[2J"
 	}
@@ -165,6 +166,7 @@ func TestNoAnswer(t *testing.T) {
 
 // The guard looks at the address that is dialled, in whatever way it was written.
 func TestGuard(t *testing.T) {
+	// FAULTS G14.
 	for address, good := range map[string]bool{
 		"1.1.1.1": true, "52.94.236.248": true, "2600:1f18::1": true, "64:ff9b::1.1.1.1": true, "::ffff:1.1.1.1": true,
 
@@ -207,6 +209,7 @@ func TestOddHosts(t *testing.T) {
 
 // A hostile answer costs little memory, and no more time than a call has.
 func TestHostileAnswers(t *testing.T) {
+	// FAULTS G15.
 	stop := make(chan struct{})
 	defer close(stop)
 	flood := webtest.Serve(t, func(w http.ResponseWriter, r *http.Request, _ []byte) {
