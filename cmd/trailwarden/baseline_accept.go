@@ -94,10 +94,14 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 	if i := slices.IndexFunc(pinned.Trails, func(t baseline.Trail) bool { return t.ARN == state.ARN }); !state.Exists && i >= 0 {
 		return a.unpin(ctx, f, pinned, state.ARN, len(fields) > 0)
 	}
-	if !state.Exists || baseline.Incomplete(state) {
+	i := slices.IndexFunc(pinned.Trails, func(t baseline.Trail) bool { return t.ARN == state.ARN })
+	var ignored []trail.Field
+	if i >= 0 {
+		ignored = slices.DeleteFunc(slices.Clone(pinned.Trails[i].Ignore), func(f trail.Field) bool { return slices.Contains(fields, f) })
+	}
+	if !state.Exists || baseline.Incomplete(state, ignored...) && !(i < 0 && force) {
 		return fail(exitError, "repair it with `trailwarden plan`, or take it out of the file by hand", fmt.Errorf("accept %s: %s", state.ARN, strings.Join(baseline.Doubts(state), "; ")))
 	}
-	i := slices.IndexFunc(pinned.Trails, func(t baseline.Trail) bool { return t.ARN == state.ARN })
 	if i < 0 && len(fields) > 0 {
 		return usage("accept it as a whole, without fields", "%s is not pinned yet", state.ARN)
 	}
@@ -106,8 +110,8 @@ func (a *app) accept(c *cobra.Command, name string, names []string, r reach, for
 		before, after = pinned.Trails[i], pinned.Trails[i].Accept(state, fields...)
 	}
 	would := state
-	would.Settings = after.Settings()
-	if err := pinnable([]trail.State{would}, force); err != nil {
+	would.Settings, would.Read = after.Settings(), trail.Groups() // what was not read is ignored
+	if err := pinnable([]trail.State{would}, baseline.File{}, force); err != nil {
 		return err
 	}
 	if i < 0 {

@@ -39,7 +39,8 @@ the file and keep it in version control: it is what trailwarden holds the trails
 
 Prints who changed the trails in the last 90 days, from Event history, which no attacker can change. A trail that is stopped
 or does not record all management events is not pinned, unless --force says that it is meant to be so: you may be capturing
-after the break-in. Nothing is written then.
+after the break-in. Nothing is written then. What cannot be read is no reason to write nothing either with --force: it is
+listed under ignore, and nobody watches it.
 
 With --repair the guard also repairs other groups of settings by itself: all, or some of logging, settings, selectors,
 insights, event_configuration, tags, recreate. Without it, logging only. A file that is there is written over with --yes;
@@ -52,7 +53,7 @@ what people decided in it (repair, ignore, approvals, requirements) stays, and s
 	}
 	f.reach.flags(c)
 	c.Flags().StringSliceVar(&f.repair, "repair", nil, "`Groups` of settings that the guard may repair by itself, or all")
-	c.Flags().BoolVar(&f.force, "force", false, "Pin trails that are stopped or narrowed too")
+	c.Flags().BoolVar(&f.force, "force", false, "Pin trails that are stopped or narrowed too, and leave out what cannot be read")
 	c.Flags().DurationVar(&f.history, "history", historyKept, "How far to look back for who changed the trails; 0 for not at all")
 	return c
 }
@@ -101,8 +102,14 @@ func (a *app) capture(c *cobra.Command, f captureFlags) error {
 	if len(s.States) == 0 {
 		return errors.Join(unread(s.Failures), fail(exitFindings, "look elsewhere with --region, or --region all; a trail is made with aws cloudtrail create-trail", fmt.Errorf("there is no trail in %s", strings.Join(s.Regions, ", "))))
 	}
-	if err := pinnable(s.States, f.force); err != nil {
+	if err := pinnable(s.States, old, f.force); err != nil {
 		return errors.Join(err, unread(s.Failures))
+	}
+	for _, state := range s.States {
+		if unread := baseline.Unread(state); len(unread) > 0 {
+			a.note("left out of %s, as it could not be read, and listed under ignore: %s", plain(state.ARN.String()), words(unread))
+			s.Failures = slices.DeleteFunc(s.Failures, func(f baseline.Failure) bool { return f.Where == state.ARN.String() })
+		}
 	}
 	if f.history > 0 {
 		a.changes(ctx, field, s.States, f.history)
@@ -169,14 +176,20 @@ func groups(names []string) ([]trail.Group, error) {
 	return out, nil
 }
 
-// pinnable refuses trails that nobody should pin as they are.
-func pinnable(states []trail.State, force bool) error {
+// pinnable refuses trails that nobody should pin as they are. By force a new trail is pinned without what could not be read of it; what is
+// pinned already is never given up because somebody took away the permission to read it.
+func pinnable(states []trail.State, old baseline.File, force bool) error {
 	var errs []error
 	for _, s := range states {
-		doubts := baseline.Doubts(s)
+		doubts, hint := baseline.Doubts(s), "allow trailwarden to read it, or leave it out with --force: it is then listed under ignore, and nobody watches it. Nothing was written"
+		var ignored []trail.Field
+		i := slices.IndexFunc(old.Trails, func(t baseline.Trail) bool { return t.ARN == s.ARN })
+		if i >= 0 {
+			ignored, hint = old.Trails[i].Ignore, "allow trailwarden to read it; nothing was written"
+		}
 		switch {
-		case baseline.Incomplete(s):
-			errs = append(errs, fail(exitError, "allow trailwarden to read it; nothing was written", fmt.Errorf("pin %s: %s", s.ARN, strings.Join(doubts, "; "))))
+		case baseline.Incomplete(s, ignored...) && (i >= 0 || !force):
+			errs = append(errs, fail(exitError, hint, fmt.Errorf("pin %s: %s", s.ARN, strings.Join(doubts, "; "))))
 		case len(doubts) > 0 && !force:
 			errs = append(errs, fail(exitFindings, "find out who did that, and repair it; if it is meant to be so, pin it with --force. Nothing was written",
 				fmt.Errorf("pin %s: %s", s.ARN, strings.Join(doubts, "; "))))
@@ -199,6 +212,7 @@ func (a *app) changes(ctx context.Context, f *field, states []trail.State, back 
 	}
 	slices.Sort(regions)
 	var records []event.Record
+	unknown := map[string]bool{} // Regions whose history could not be read to its end
 	var mu sync.Mutex
 	each(slices.Compact(regions), func(region string) {
 		a.note("reading Event history of %s …", region)
@@ -207,6 +221,7 @@ func (a *app) changes(ctx context.Context, f *field, states []trail.State, back 
 		defer mu.Unlock()
 		records = append(records, some...)
 		if err != nil {
+			unknown[region] = true
 			a.note("who changed trails in %s is not known: %s", region, plain(err.Error()))
 		}
 	})
@@ -224,7 +239,10 @@ func (a *app) changes(ctx context.Context, f *field, states []trail.State, back 
 			}
 			a.note("  %s  %-21s  %s from %s%s", r.Time.Format(time.RFC3339), plain(r.Name), plain(r.Actor.ARN), plain(r.Actor.SourceIP), outcome)
 		}
-		if none {
+		switch {
+		case unknown[s.ARN.Region]:
+			a.note("  by whom else is not known")
+		case none:
 			a.note("  by nobody")
 		}
 	}

@@ -75,7 +75,7 @@ func (a *app) captureNow(ctx context.Context, cfg config.Config, f deployFlags, 
 		return nil, errors.Join(unread(s.Failures), fail(exitFindings, "make one (aws cloudtrail create-trail), name another Region with --region, or deploy with --no-baseline: then trails that come are watched too",
 			fmt.Errorf("there is no trail of this account in %s: nothing to pin, and no event would come", strings.Join(s.Regions, ", "))))
 	}
-	if err := pinnable(s.States, false); err != nil {
+	if err := pinnable(s.States, baseline.File{}, false); err != nil {
 		return nil, errors.Join(err, unread(s.Failures))
 	}
 	if len(s.Failures) > 0 {

@@ -163,7 +163,11 @@ func (f *field) gather(ctx context.Context, s *baseline.Survey, trails []trail.A
 // read reads one trail, and what of it could not be read.
 func (f *field) read(ctx context.Context, a trail.ARN, prove bool) (trail.State, []baseline.Failure) {
 	var failures []baseline.Failure
-	state, err := f.client.Read(ctx, a)
+	var groups []trail.Group
+	if b, ok := f.baseline(a); ok {
+		groups = b.Compares()
+	}
+	state, err := f.client.Read(ctx, a, groups...)
 	for _, part := range parts(err) {
 		if part != nil {
 			failures = append(failures, baseline.Failure{Where: a.String(), Error: part.Error(), Hint: hintOf(part), Whole: !state.Exists})

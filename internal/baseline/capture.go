@@ -41,15 +41,24 @@ func Doubts(s trail.State) []string {
 	return doubts
 }
 
-// Incomplete tells whether a part of the trail was not read: no force pins what nobody knows.
-func Incomplete(s trail.State) bool {
-	return slices.ContainsFunc(trail.Groups(), func(g trail.Group) bool {
-		return g != trail.GroupRecreate && !slices.Contains(s.Read, g)
-	})
+// Incomplete tells whether a part of the trail was not read that is not ignored: no force pins what nobody knows.
+func Incomplete(s trail.State, ignored ...trail.Field) bool {
+	return slices.ContainsFunc(Unread(s), func(f trail.Field) bool { return !slices.Contains(ignored, f) })
+}
+
+// Unread lists the settings of a trail that could not be read.
+func Unread(s trail.State) (fields []trail.Field) {
+	for _, row := range trail.Table {
+		if !slices.Contains(s.Read, row.Group) {
+			fields = append(fields, row.Field)
+		}
+	}
+	return fields
 }
 
 // Capture is the file with trails pinned as they are. Those that are not among the states stay as they are pinned, and so
-// does what people have decided: repair (unless groups are given, nil for none given), ignore, approvals, requirements.
+// does what people have decided: repair (unless groups are given, nil for none given), ignore, approvals, requirements. What could
+// not be read is ignored from now on.
 func (f File) Capture(states []trail.State, repair []trail.Group, at time.Time, by string) File {
 	f.Version, f.Serial = Version, f.Serial+1
 	f.Captured = Captured{at.UTC().Truncate(time.Second), by}
@@ -63,7 +72,8 @@ func (f File) Capture(states []trail.State, repair []trail.Group, at time.Time, 
 			if f.Trails[i].Bucket == pinned.Bucket {
 				pinned.BucketOwner = f.Trails[i].BucketOwner
 			}
-			pinned.Repair, pinned.Ignore, pinned.Approvals = f.Trails[i].Repair, f.Trails[i].Ignore, f.Trails[i].Approvals
+			pinned.Repair, pinned.Approvals = f.Trails[i].Repair, f.Trails[i].Approvals
+			pinned.Ignore = slices.Compact(sorted(slices.Concat(pinned.Ignore, f.Trails[i].Ignore)))
 		}
 		if repair != nil {
 			pinned.Repair = repair

@@ -10,7 +10,7 @@ import (
 // Of is a trail as it is, to be pinned.
 func Of(s trail.State) Trail {
 	t := Trail{
-		ARN: s.ARN, Repair: []trail.Group{trail.GroupLogging}, Logging: s.Logging,
+		ARN: s.ARN, Repair: []trail.Group{trail.GroupLogging}, Ignore: Unread(s), Logging: s.Logging,
 		Bucket: s.Bucket, Prefix: s.Prefix, Topic: s.Topic, Key: s.Key, LogGroup: s.LogGroup, LogRole: s.LogRole,
 		MultiRegion: s.MultiRegion, GlobalEvents: s.GlobalEvents, Organization: s.Organization, Validation: s.Validation,
 		EventSize: s.EventConfig.MaxEventSize, Tags: maps.Clone(s.Tags),

@@ -80,7 +80,7 @@ func (w *work) lastStop() (event.Record, bool) {
 func (w *work) look(ctx context.Context) error {
 	groups := []trail.Group{trail.GroupSettings, trail.GroupLogging}
 	if w.pinned {
-		groups = nil
+		groups = w.baseline.Compares()
 	}
 	s, err := w.guard.Cloud.Read(ctx, w.arn, groups...)
 	if err != nil && len(s.Read) == 0 {

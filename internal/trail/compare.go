@@ -16,6 +16,17 @@ type Baseline struct {
 	also []Approval
 }
 
+// Compares lists the groups of which something is compared; settings and logging are always read.
+func (b Baseline) Compares() []Group {
+	groups := []Group{GroupSettings, GroupLogging}
+	for _, row := range Table {
+		if !slices.Contains(b.Ignore, row.Field) && !slices.Contains(groups, row.Group) {
+			groups = append(groups, row.Group)
+		}
+	}
+	return groups
+}
+
 // Sampled is the baseline of a trail for which none is pinned: it is to be logging, and that is all
 // that is known of it. It is what the 2017 AWS sample stood for.
 func Sampled(a ARN) Baseline {

@@ -165,8 +165,8 @@ func (b Baseline) Verdict(s State, p Plan) Verdict {
 	v := Verdict{Now: CoverageOf(s), After: CoverageOf(after)}
 	if s.Exists {
 		v.Before = coverage(b.ARN, b.expected(s), s.Read)
-		for _, g := range Groups() {
-			if g != GroupRecreate && !slices.Contains(s.Read, g) {
+		for _, g := range b.Compares() {
+			if !slices.Contains(s.Read, g) {
 				v.Unread = append(v.Unread, g)
 			}
 		}
