@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/deploy"
@@ -273,11 +275,32 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 	default:
 		checks = append(checks, age(pinned))
 	}
-	if cfg.SNS.TopicARN != "" {
-		checks = append(checks, doctor.Told(ctx, at.client.Config, cfg.SNS.TopicARN)...)
-	}
+	checks = append(checks, a.channelChecks(ctx, cfg, where)...)
 	checks = append(checks, doctor.Allowed(ctx, at.client.Config, at.self, needed(cfg))...)
 	return append(checks, trailChecks(ctx, at, pinned)...)
+}
+
+// channelChecks ask every channel whether it would take a message. Nobody is told anything.
+func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.Options) []doctor.Check {
+	o, err := a.channelOptions(ctx, cfg, where)
+	if err != nil {
+		return []doctor.Check{{Name: "channels", Status: doctor.Unknown, Text: err.Error(), Mend: hintOf(err)}}
+	}
+	if len(channels.Configured(cfg)) == 0 {
+		return []doctor.Check{{Name: "channels", Status: doctor.Wrong, Text: "none is configured: nobody is told of anything", Mend: "set sns.topic_arn or another channel: docs/channels/README.md"}}
+	}
+	var checks []doctor.Check
+	for _, v := range channels.Probe(ctx, o) {
+		check := doctor.Check{Name: "channel " + v.Channel, Status: doctor.OK, Text: v.Text}
+		switch {
+		case !v.Good:
+			check.Status, check.Mend = doctor.Wrong, cmp.Or(v.Hint, "see docs/channels/"+v.Channel+".md")
+		case !v.Known && v.Hint != "": // without a hint it is one that nobody can ask
+			check.Status, check.Mend = doctor.Unknown, v.Hint
+		}
+		checks = append(checks, check)
+	}
+	return checks
 }
 
 // needed are the actions that the daemon's credentials need, by the table of permissions.

@@ -79,6 +79,9 @@ func (d *Daemon) graceful(ctx context.Context) (context.Context, context.CancelF
 	return work, func() { stop(); cancel() }
 }
 
+// enough is how often a notice whose log file cannot be read comes again: some twenty minutes.
+const enough = 100
+
 // release is how long a message whose work failed rests before it comes again.
 const release = 10 * time.Second
 
@@ -204,8 +207,9 @@ func (d *Daemon) notice(ctx context.Context, m source.Message, objects []source.
 			continue
 		}
 		if err := d.file(ctx, m, o); err != nil {
-			d.Log.Error("a log file comes again", "bucket", o.Bucket, "key", o.Key, "error", err.Error())
-			return false
+			d.Log.Error("a log file could not be read", "bucket", o.Bucket, "key", o.Key, "received", m.Receives, "error", err.Error())
+			// A notice may name anything, and one that names nothing would come for ever.
+			return m.Receives >= enough && d.engine().Quarantine(ctx, []byte(m.Body), "the log file that it names cannot be read: "+err.Error(), m.ID)
 		}
 	}
 	return true

@@ -171,3 +171,29 @@ func TestEnd(t *testing.T) {
 		}
 	})
 }
+
+// nowhere is a bucket of which nothing can be read.
+type nowhere struct{}
+
+func (nowhere) Open(context.Context, source.Object) (io.ReadCloser, error) {
+	return nil, errors.New("access denied")
+}
+
+// TestForgedNotice: a notice that names a log file which nobody can read comes again for a while, then it is kept in quarantine and
+// told: it neither stays for ever nor goes unseen (FAULTS C15).
+func TestForgedNotice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, "main")
+		s.daemon.Objects = nowhere{}
+		s.send(t, `{"Records":[{"eventSource":"aws:s3","s3":{"bucket":{"name":"evil"},
+			"object":{"key":"AWSLogs/111122223333/CloudTrail/eu-central-1/2026/11/23/111122223333_CloudTrail_eu-central-1_20261123T1205Z_x1y2z3a4b5c6d7e8.json.gz","size":10}}}]}`)
+		s.run(t, 5*time.Minute)
+		if s.waiting(t) != 1 || s.people.heard(rule("own.input")) {
+			t.Error("it was given up at once")
+		}
+		s.run(t, 30*time.Minute)
+		if s.waiting(t) != 0 || !s.people.heard(rule("own.input")) {
+			t.Errorf("%d messages wait, and it was told: %t", s.waiting(t), s.people.heard(rule("own.input")))
+		}
+	})
+}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,6 +99,13 @@ func (r *run) vanished(ctx context.Context, listed []trail.ARN) {
 			r.incidents(ctx, arn, nil, ended)
 		}
 	}
+}
+
+// Quarantine keeps a message that could be decoded and not handled, however often it came, and tells of it. It says whether it is kept.
+func (e *Engine) Quarantine(ctx context.Context, message []byte, why, id string) bool {
+	sum := sha256.Sum256(message)
+	bad := event.Bad{Where: "message", Why: why, SHA256: hex.EncodeToString(sum[:]), Size: len(message), Excerpt: fmt.Sprintf("%.1000q", message), MessageID: id}
+	return e.Keeper != nil && len(e.quarantine(ctx, message, []event.Bad{bad})) == 0
 }
 
 // quarantine keeps input that could not be decoded, and tells of it; it returns what could not be kept.

@@ -93,18 +93,7 @@ func orUsual(name string) string {
 
 // subscriptions sees whether anybody is told.
 func (e *exam) subscriptions(ctx context.Context) {
-	e.told(ctx, e.View.Outputs["TopicArn"], e.View.Parameters["NotificationEmail"])
-}
-
-// Told sees whether anybody is subscribed to a topic.
-func Told(ctx context.Context, cfg aws.Config, topic string) []Check {
-	e := &exam{Deployment: Deployment{Config: cfg}}
-	e.told(ctx, topic, "")
-	return e.checks
-}
-
-// told looks for an address, when it is given, among those who are.
-func (e *exam) told(ctx context.Context, topic, mail string) {
+	topic, mail := e.View.Outputs["TopicArn"], e.View.Parameters["NotificationEmail"]
 	const name = "who is told"
 	again := "aws sns subscribe --topic-arn " + topic + " --protocol email --notification-endpoint ADDRESS"
 	pages := sns.NewListSubscriptionsByTopicPaginator(sns.NewFromConfig(e.Config, func(o *sns.Options) { o.Retryer = retryer() }), &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
