@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/trailwarden/trailwarden/internal/channels"
+	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/config"
 )
 
@@ -67,9 +71,13 @@ with them, each with its place and what to do. Exits with 2 if anything is.`,
   trailwarden config check -o json                 # for editors and pipelines`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := a.configuration(c)
+			cfg, err := a.configuration(c)
 			var problems config.Problems
-			errors.As(err, &problems)
+			if errors.As(err, &problems); err == nil {
+				if problems = a.checkChannels(cfg); len(problems) > 0 {
+					err = problems
+				}
+			}
 			subject := a.configPath()
 			if subject == "" {
 				subject = "environment"
@@ -99,6 +107,11 @@ with them, each with its place and what to do. Exits with 2 if anything is.`,
 			return err
 		},
 	}
+}
+
+// checkChannels holds channels and routes against each other, without calling anybody.
+func (a *app) checkChannels(cfg config.Config) config.Problems {
+	return channels.Check(channels.Options{Config: cfg, AWS: aws.Config{Region: cmp.Or(cfg.Region, "us-east-1")}, Output: a.stdout, Heavy: heavy.Channels()})
 }
 
 func configShow(a *app) *cobra.Command {

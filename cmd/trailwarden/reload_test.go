@@ -46,6 +46,7 @@ func (o *output) waitFor(t *testing.T, text string) {
 
 // TestReload: SIGHUP takes a configuration that is right, and keeps the old one when it is wrong (FAULTS F13).
 func TestReload(t *testing.T) {
+	// Fault F13.
 	world := sim.New(sim.Options{Clock: time.Now, DefaultAccount: demoAccount})
 	server := httptest.NewServer(world)
 	defer server.Close()

@@ -70,6 +70,7 @@ func newRoot(a *app) *cobra.Command {
 		deployCommand(a),
 		destroyCommand(a),
 		doctorCommand(a),
+		notifyCommand(a),
 		configCommand(a),
 		completionCommand(a),
 		versionCommand(a),

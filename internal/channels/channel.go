@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
+	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/secret"
@@ -158,4 +159,38 @@ func (c *Channel) resolve(ctx context.Context) (values []secret.Value, err error
 		return nil, err
 	}
 	return values, nil
+}
+
+// Render gives what a channel would send about an incident, without calling anybody. A channel that is not configured is shown with
+// the examples of its keys.
+func Render(o Options, name string, inc incident.Incident) ([]byte, error) {
+	r := rowOf(name)
+	if !r.on(o.Config) {
+		o.Config = shown(o.Config, name)
+	}
+	return (&Channel{name: name, row: r, shared: o.shared()}).Render(inc)
+}
+
+// shown is a configuration with the examples of a channel's keys.
+func shown(cfg config.Config, name string) config.Config {
+	var layer config.Layer
+	for _, k := range config.Keys {
+		of := strings.HasPrefix(k.Name, "notify."+name+".") || k.Name == "notify."+name || name == "sns" && k.Name == "sns.topic_arn"
+		if !of || k.Name == "notify.slack.webhook_url" || k.Name == "notify.alertmanager.bearer_token" {
+			continue
+		}
+		text := k.Example
+		if k.Name == "notify.shoutrrr.url" {
+			text = "discord://token@1"
+		}
+		if data, problem := k.Parse(text); problem == nil {
+			layer.Values = append(layer.Values, config.Value{Key: k, Data: data})
+		}
+	}
+	example, err := config.Load(layer)
+	if err != nil {
+		return cfg
+	}
+	example.Compat, example.Accounts, example.Notify.AllowAddresses, example.Notify.Proxy = cfg.Compat, cfg.Accounts, nil, ""
+	return example
 }

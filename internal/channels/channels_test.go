@@ -295,7 +295,7 @@ func TestRouting(t *testing.T) {
 		t.Errorf("%v", problems)
 	}
 	few := options(t, every[0], "TRAILWARDEN_ROUTING="+example)
-	if problems := channels.Check(few); len(problems) != 6 || !strings.Contains(problems.Error(), "the channel pagerduty is not on") {
+	if problems := channels.Check(few); len(problems) != 5 || !strings.Contains(problems.Error(), "the channel pagerduty is not on") {
 		t.Errorf("routes to channels that are off: %v", problems)
 	}
 }

@@ -94,6 +94,7 @@ func TestNotAcknowledgedBeforeDurable(t *testing.T) {
 
 // TestPoison is FAULTS C4 and D11: what cannot be decoded is kept, told and taken off the queue, and costs its neighbours nothing.
 func TestPoison(t *testing.T) {
+	// Faults C4, D11.
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "main")
 		s.send(t, "{not JSON")
@@ -150,6 +151,7 @@ func TestLogFiles(t *testing.T) {
 
 // TestEnd is FAULTS F8: a daemon that is told to end while it repairs brings the repair to its end.
 func TestEnd(t *testing.T) {
+	// Fault F8.
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "main")
 		s.stop(t, "main")

@@ -119,6 +119,7 @@ func (s *stage) starts(name string) (at []time.Time) {
 // TestA3FloodThroughTheDaemon: five thousand events on one trail, which is stopped in truth again and again, while twenty others are stopped
 // too. None is lost, none is counted twice, the others do not wait, and one incident says how often. (A3, F4)
 func TestA3FloodThroughTheDaemon(t *testing.T) {
+	// Fault F4.
 	synctest.Test(t, func(t *testing.T) {
 		const events = 5000
 		s := newStage(t, "main")

@@ -26,6 +26,7 @@ const bound = time.Minute + 30*time.Second
 
 // TestSimulation plays attacks with crashes and failures, each as one seed decides.
 func TestSimulation(t *testing.T) {
+	// Faults D5, F1.
 	seeds := number("TW_SEEDS", 1000)
 	first := uint64(number("TW_FIRST", 1))
 	if text := os.Getenv("TW_SEED"); text != "" {

@@ -63,6 +63,7 @@ type Engine struct {
 	outbox  outbox
 	claims  claims
 	anchors anchors
+	seen    seen
 
 	byItself atomic.Int64 // pieces of work that nobody waits for
 }
@@ -127,7 +128,7 @@ func (e *Engine) Handle(ctx context.Context, input []byte) Report {
 // Records handles records of one batch.
 func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 	run := e.begin()
-	hints := make(map[trail.ARN][]event.Record)
+	hints, look := make(map[trail.ARN][]event.Record), make(map[trail.ARN]bool)
 	var order []trail.ARN
 	var rejected []incident.Incident
 	for _, r := range records {
@@ -135,9 +136,15 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			run.report.Ignored++
 			continue
 		}
+		if e.seen.contradicts(r) {
+			rejected = append(rejected, e.Guard.Reject(r, errTwin))
+		}
 		arn, err := guard.Place(r)
 		if err != nil {
 			rejected = append(rejected, e.Guard.Reject(r, err))
+			for _, a := range e.near(r) {
+				look[a] = true
+			}
 			continue
 		}
 		arn = e.meant(arn, r)
@@ -145,6 +152,15 @@ func (e *Engine) Records(ctx context.Context, records []event.Record) Report {
 			order = append(order, arn)
 		}
 		hints[arn] = append(hints[arn], r)
+	}
+	for _, a := range e.Pinned {
+		switch {
+		case !look[a] || hints[a] != nil:
+		case e.Patience > 0:
+			e.Retry(a) // soon, and once however many records ask for it
+		default:
+			order = append(order, a)
+		}
 	}
 	run.trails(ctx, order, hints)
 	for _, inc := range rejected {

@@ -323,6 +323,7 @@ func TestTopicOfNoService(t *testing.T) {
 }
 
 func TestInvoke(t *testing.T) {
+	// Fault D7.
 	message := func(id, body string) string {
 		b, _ := json.Marshal(map[string]string{"messageId": id, "body": body, "eventSource": "aws:sqs"})
 		return string(b)
@@ -377,6 +378,7 @@ func TestInvoke(t *testing.T) {
 
 // TestPanicCostsOneRecord: the other records of the batch, of the same trail too, are handled.
 func TestPanicCostsOneRecord(t *testing.T) {
+	// Fault F9.
 	a := onSim(t, sim.Options{})
 	e := a.engine(t)
 	e.Guard.Cloud = &bomb{Cloud: e.Guard.Cloud}

@@ -144,6 +144,7 @@ func TestLifeOfAnIncident(t *testing.T) {
 
 // TestToldAfterACrash: what was recorded and not sent is sent by the next process, with the same identity.
 func TestToldAfterACrash(t *testing.T) {
+	// Fault F2.
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
 		k.mail.down, k.second.down = errors.New("killed"), errors.New("killed")
@@ -204,6 +205,7 @@ func TestChannelDownForADay(t *testing.T) {
 
 // TestLedgerDown: the repair is made and told, with a warning, and the event is handed back.
 func TestLedgerDown(t *testing.T) {
+	// Fault F4.
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
 		k.store.Fault = func(memory.Step) error { return errors.New("disk full") }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/ledger/memory"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/notify/route"
 )
@@ -325,6 +326,34 @@ func TestMemory(t *testing.T) {
 		}
 		if got, err := m.Recall(t.Context(), "slack/C1/inc-"); got != "" || err != nil {
 			t.Errorf("what was never remembered is recalled as %q, %v", got, err)
+		}
+	})
+}
+
+// TestCrashBetweenSentAndMarked is FAULTS G13: the ledger fails just when a message has gone out. The next process sends it once more, as the
+// same piece of news, so that receivers can drop it.
+func TestCrashBetweenSentAndMarked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := greeted(t, route.Plan{})
+		var ids []string
+		k.engine.Channels = []notify.Channel{{Name: "mail", Notifier: channel(func(inc incident.Incident) {
+			ids = append(ids, notify.Identity(inc))
+			k.store.Fault = func(memory.Step) error { return errors.New("killed") }
+		})}}
+		event := k.stop(t, "main")
+		k.engine.Handle(t.Context(), event)
+		if !k.logging(t) || len(ids) != 1 {
+			t.Fatalf("logging %t, told %d times", k.logging(t), len(ids))
+		}
+		time.Sleep(time.Minute)
+		k.restart(t)
+		told := k.mail.take()
+		if len(told) != 1 || notify.Identity(told[0]) != ids[0] {
+			t.Errorf("after the crash %d messages came, and not the one with the id %q", len(told), ids)
+		}
+		k.live(t, time.Hour)
+		if told := k.mail.take(); len(told) > 0 {
+			t.Errorf("it is sent for ever: %q", stages(told))
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 // TestJournalOutlivesTheProcess: the record of a repair is known as ours by another process on the same ledger, without a call
 // and without a message (FAULTS D12); a call of our role that no process made is critical (D13).
 func TestJournalOutlivesTheProcess(t *testing.T) {
+	// Fault D12.
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
 		first := k.handle(t, k.stop(t, "main")).Incidents[0]

@@ -41,6 +41,10 @@ func (b *Brake) take(a trail.ARN, now time.Time) time.Duration {
 	if full.Before(now) {
 		full = now
 	}
+	// Further ahead only when the clock was put back meanwhile.
+	if most := now.Add(time.Duration(b.Burst) * b.Every); full.Sub(most) > time.Minute {
+		full = most
+	}
 	full = full.Add(b.Every)
 	b.trails[a] = full
 	if len(b.trails) > 4096 {

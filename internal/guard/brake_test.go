@@ -71,6 +71,7 @@ func (w *whole) Ours(_ context.Context, r event.Record, a trail.ARN) (string, bo
 
 // TestStolenCredentials is FAULTS D13: a call of our own role that the journal does not know.
 func TestStolenCredentials(t *testing.T) {
+	// Fault D13.
 	ours := "arn:aws:sts::111122223333:assumed-role/trailwarden/react"
 	byUs := func(name string) event.Record {
 		return call(noon, named(name), func(r *event.Record) { r.Actor.ARN, r.RequestID = ours, "unknown" })

@@ -15,6 +15,7 @@ import (
 // TestAnyOrder: the hints of an attack, in any order, repeated and batched in any way, end in one state: the trail
 // is logging and each call has its incident, under the same id.
 func TestAnyOrder(t *testing.T) {
+	// Fault D2.
 	rapid.Check(t, func(rt *rapid.T) {
 		calls := rapid.SliceOfN(rapid.SampledFrom([]string{"StopLogging", "StartLogging", "UpdateTrail", "AddTags"}), 1, 6).Draw(rt, "calls")
 		gaps := rapid.SliceOfN(rapid.IntRange(1, 90), len(calls), len(calls)).Draw(rt, "gaps")

@@ -50,7 +50,7 @@ func (q *Queue[K]) Add(key K, now time.Time) {
 func (q *Queue[K]) Next(now time.Time) (key K, ok bool) {
 	for i, key := range q.waiting {
 		it := q.keys[key]
-		if it.rest.After(now) {
+		if it.rest.After(now) && it.rest.Sub(now) <= q.longest() { // longer only when the clock was put back meanwhile
 			continue
 		}
 		if i == 0 { // the usual case, without moving ten thousand keys
@@ -100,12 +100,9 @@ func (q *Queue[K]) Wake() (at time.Time, ok bool) {
 func (q *Queue[K]) Len() int { return len(q.keys) }
 
 func (q *Queue[K]) pause(failures int) time.Duration {
-	first, most := q.First, q.Most
+	first, most := q.First, q.longest()
 	if first <= 0 {
 		first = time.Second
-	}
-	if most <= 0 {
-		most = 5 * time.Minute
 	}
 	pause := first
 	for range failures {
@@ -115,4 +112,11 @@ func (q *Queue[K]) pause(failures int) time.Duration {
 		pause *= 2
 	}
 	return min(pause, most)
+}
+
+func (q *Queue[K]) longest() time.Duration {
+	if q.Most <= 0 {
+		return 5 * time.Minute
+	}
+	return q.Most
 }

@@ -8,6 +8,9 @@ import (
 )
 
 func (w *writer) who() {
+	if Own(w.inc) {
+		return
+	}
 	a := w.inc.Actor
 	if w.inc.Outcome == incident.Rejected {
 		w.page.section(Who, "Who and from where, as the rejected record claims")
@@ -108,7 +111,10 @@ func (w *writer) details() {
 		w.page.field("Evidence", "SHA-256 "+w.text(e.SHA256))
 	}
 	if l := inc.Ledger; l != nil {
-		w.page.field("Ledger", fmt.Sprintf("entry %d of the trail's chain, SHA-256 %s", l.Seq, w.text(l.Hash)))
+		w.page.field("Ledger", fmt.Sprintf("entry %d of %s chain, SHA-256 %s", l.Seq, chainWord(w.inc), w.text(l.Hash)))
+	}
+	if Own(w.inc) {
+		return
 	}
 	w.page.field("Latency", w.latency())
 	mode := "repairs"
@@ -119,6 +125,13 @@ func (w *writer) details() {
 		mode += "; this is a drill"
 	}
 	w.page.field("Mode", mode)
+}
+
+func chainWord(inc incident.Incident) string {
+	if inc.Trail.ARN == "" {
+		return "trailwarden's own"
+	}
+	return "the trail's"
 }
 
 // latency says how long each stage took, as far as the clocks allow to tell.

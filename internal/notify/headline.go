@@ -35,6 +35,9 @@ func where(inc incident.Incident) string {
 func headline(inc incident.Incident) string { return news(inc, story(inc)) }
 
 func story(inc incident.Incident) string {
+	if Own(inc) {
+		return ownStory(inc)
+	}
 	c, trail := callOf(inc), where(inc)
 	whole := upper(trail) + " " + c.was
 	switch inc.Outcome {

@@ -149,6 +149,12 @@ func (w *writer) list(texts []string) string {
 // again lists each of the times that the trail was tampered with. Of many the first and the latest are shown.
 func (w *writer) again() {
 	all := w.inc.Tamperings
+	if Own(w.inc) {
+		if w.inc.Findings[0].Rule == "own.storm" {
+			w.listed()
+		}
+		return
+	}
 	if w.inc.Count < 2 {
 		return
 	}

@@ -67,12 +67,12 @@ type Block struct {
 
 // PageOf composes the page of an incident. Times are UTC, and local too where loc is not nil.
 func PageOf(inc incident.Incident, loc *time.Location) Page {
-	return compose(writer{inc: inc, loc: loc, items: 10, short: 300, long: 600})
+	return compose(writer{inc: inc, loc: loc, items: 10, many: 100, short: 300, long: 600})
 }
 
 // BriefOf is PageOf for a chat: lists and texts are shorter, so that it stays on one screen as a rule.
 func BriefOf(inc incident.Incident, loc *time.Location) Page {
-	return compose(writer{inc: inc, loc: loc, items: 4, short: 160, long: 320})
+	return compose(writer{inc: inc, loc: loc, items: 4, many: 12, short: 160, long: 320})
 }
 
 // compose writes the parts in their order. A list of blocks or a section that nothing is written to is left out.

@@ -21,6 +21,7 @@ type writer struct {
 	inc   incident.Incident
 	loc   *time.Location
 	items int // entries of one list
+	many  int // incidents of a storm
 	short int // bytes of one text from a record, escaped
 	long  int // bytes of one of our own sentences, which may quote such a text
 }
@@ -146,6 +147,13 @@ func orNothing(s string) string {
 }
 
 func (w *writer) done() {
+	if Own(w.inc) {
+		if w.inc.Reason != "" {
+			w.page.section(Done, "What is known of it")
+			w.page.para(stop(w.sentence(w.inc.Reason)))
+		}
+		return
+	}
 	w.page.section(Done, "What was done")
 	for i, a := range w.inc.Actions {
 		if i == w.items {

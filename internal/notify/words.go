@@ -143,6 +143,9 @@ func Short(inc incident.Incident) string {
 
 // line is the subject in at most limit characters: the name gives way, in its middle.
 func line(inc incident.Incident, limit int) string {
+	if Own(inc) {
+		return ownLine(inc, limit)
+	}
 	name, account, region := "unnamed trail", "unknown account", "unknown Region"
 	if inc.Trail.Check() == nil {
 		name = inc.Trail.Name

@@ -17,6 +17,7 @@ var now = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 
 // TestCheck: a valid file can be weak, and each weakness is said where it stands. (FAULTS.md F12)
 func TestCheck(t *testing.T) {
+	// Fault F12.
 	text, err := os.ReadFile(filepath.Join("testdata", "weak.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -163,6 +163,7 @@ func TestProblems(t *testing.T) {
 
 // TestHostileTextsAnswerSoon: texts for which the parser would take quadratic time are refused first. (FAULTS.md F13)
 func TestHostileTextsAnswerSoon(t *testing.T) {
+	// Fault F13.
 	n := limits.Size
 	for _, text := range []string{
 		strings.Repeat("[", n), strings.Repeat("{a: ", n/4), strings.Repeat("- ", n/2), strings.Repeat("? ", n/2),

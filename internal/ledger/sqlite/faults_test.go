@@ -109,6 +109,7 @@ func start(t *testing.T, path string) (*exec.Cmd, *bufio.Reader) {
 // F1: whatever was answered is there after a process was killed at any moment, and the chains verify; the next process is not kept
 // out by what the dead one left.
 func TestKilledAtAnyMoment(t *testing.T) {
+	// Fault F1.
 	path := filepath.Join(t.TempDir(), "trailwarden.db")
 	var heads []ledger.Head
 	var incidents []string
@@ -225,6 +226,7 @@ func TestTornLog(t *testing.T) {
 
 // F5: the second process is refused at once and told who holds the ledger; reading and a word put in go on; a dead process holds nothing.
 func TestHeldByAnotherProcess(t *testing.T) {
+	// Fault F5.
 	path := filepath.Join(t.TempDir(), "trailwarden.db")
 	cmd, out := start(t, path)
 	go io.Copy(io.Discard, out)
@@ -338,6 +340,7 @@ func writeAll(t *testing.T, s *Store) error {
 
 // F3, F4: a full disk costs what does not fit any more, is told clearly, and writing goes on when there is space again.
 func TestDiskFull(t *testing.T) {
+	// Faults F3, F4.
 	s := opened(t, filepath.Join(t.TempDir(), "trailwarden.db"))
 	limit := func(pages int) {
 		if err := s.submit(t.Context(), "limit", false, func() error { return s.writer.exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)) }); err != nil {

@@ -96,6 +96,7 @@ func TestReadOnlyFolder(t *testing.T) {
 
 // F6: an older file is copied, then migrated, and all that it held is there; one of a newer version is refused and left alone.
 func TestMigration(t *testing.T) {
+	// Fault F6.
 	path := filepath.Join(t.TempDir(), "trailwarden.db")
 	s := opened(t, path)
 	for i := range 10 {
@@ -170,6 +171,7 @@ func TestMigration(t *testing.T) {
 
 // F10: with retention the file stays as large as what is kept, and no copy of what was removed stays beside it.
 func TestFileStaysFlat(t *testing.T) {
+	// Fault F10.
 	s := opened(t, filepath.Join(t.TempDir(), "trailwarden.db"))
 	size := func() int64 {
 		var sum int64

@@ -57,6 +57,9 @@ func begun(inc incident.Incident, now time.Time) time.Time {
 // firing is how long the alert goes on when nothing more is told of its incident. Alertmanager ends an alert that names no
 // end after five minutes.
 func firing(inc incident.Incident) time.Duration {
+	if notify.Own(inc) && inc.Outcome == incident.Restored {
+		return 0
+	}
 	switch inc.Outcome {
 	case incident.Confirmed:
 		return 0
@@ -72,6 +75,9 @@ func firing(inc incident.Incident) time.Duration {
 // but for the severity.
 func labels(inc incident.Incident) map[string]string {
 	out := map[string]string{"alertname": "CloudTrailTampering"}
+	if notify.Own(inc) {
+		out["alertname"] = "Trailwarden" // about itself; the label rule says what
+	}
 	add := func(name, value string) {
 		if value != "" { // Alertmanager takes an empty label for none
 			out[name] = written(notify.Plain(value, 200))

@@ -181,6 +181,13 @@ var severities = map[incident.Severity]string{
 // compose makes the event of an incident; false when there is nothing to tell.
 func compose(inc incident.Incident, loc *time.Location) (event, bool) {
 	e := event{DedupKey: notify.Plain(inc.ID, maxKey), Action: "trigger"}
+	switch {
+	case notify.Quiet(inc):
+		return event{}, false // nobody is woken to hear that all is well
+	case notify.Own(inc) && inc.Outcome == incident.Restored:
+		e.Action = "resolve" // of ours there is nothing more to confirm
+		return e, true
+	}
 	switch notify.StageOf(inc) {
 	case incident.StageConfirmed:
 		e.Action = "resolve"
@@ -237,6 +244,9 @@ func compose(inc incident.Incident, loc *time.Location) (event, bool) {
 
 // source names what the alert is about. PagerDuty wants one.
 func source(inc incident.Incident) string {
+	if notify.Own(inc) {
+		return "trailwarden"
+	}
 	if inc.Trail.ARN == "" {
 		return "CloudTrail in account " + notify.Plain(strings.TrimSpace(inc.Trail.Account+" "+inc.Trail.Region), 200)
 	}
