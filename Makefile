@@ -68,6 +68,7 @@ bench: ## run the benchmarks, and measure how fast the Lambda function reacts
 	@CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o dist/bench/bootstrap ./cmd/trailwarden-lambda
 	@go run ./tools/reaction -bootstrap dist/bench/bootstrap
 	@go run ./tools/sweepbench
+	@go run ./tools/floodbench
 	@$(MAKE) --no-print-directory build
 	@go run ./tools/scanbench
 

@@ -214,7 +214,7 @@ func (a account) stop(t *testing.T, named string) []byte {
 // event is the EventBridge event of a call on a trail.
 func (a account) event(name, trail string, at time.Time, change ...func(envelope, record map[string]any)) []byte {
 	record := map[string]any{
-		"eventVersion": "1.11", "eventID": fmt.Sprintf("event-%s-%d", name, at.UnixNano()), "eventName": name,
+		"eventVersion": "1.11", "eventID": fmt.Sprintf("event-%s-%s-%d", name, trail, at.UnixNano()), "eventName": name,
 		"eventSource": "cloudtrail.amazonaws.com", "eventTime": at.UTC().Format(time.RFC3339), "awsRegion": region,
 		"recipientAccountId": a.id, "requestID": "theirs", "requestParameters": map[string]any{"name": trail},
 		"userIdentity": map[string]any{"type": "IAMUser", "arn": "arn:aws:iam::" + a.id + ":user/mallory", "accountId": a.id},
