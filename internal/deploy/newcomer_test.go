@@ -231,6 +231,18 @@ func TestNewcomerOnMoto(t *testing.T) {
 		}
 	}
 
+	for _, to := range []string{"on", "off"} {
+		if code, _, stderr = n.types("deploy", "--repair", to, "--yes"); code != 0 {
+			t.Errorf("--repair %s: exit code %d: %s", to, code, stderr)
+		}
+		for _, role := range []string{"trailwarden-react", "trailwarden-sweep"} {
+			attached := strings.Contains(string(n.query(t, "iam", "ListAttachedRolePolicies", url.Values{"RoleName": {role}})), ":policy/trailwarden-repair<")
+			if attached != (to == "on") {
+				t.Errorf("--repair %s: the policy that repairs is attached to %s: %t", to, role, attached)
+			}
+		}
+	}
+
 	code, stdout, stderr = n.types("destroy", "--yes")
 	if code != 0 || !strings.Contains(stdout, "aws dynamodb delete-table") {
 		t.Errorf("destroy: exit code %d\n%s%s", code, stdout, stderr)
