@@ -29,10 +29,10 @@ demo: ## show it all on a simulated AWS: no account, no network
 test: ## run all tests
 	@go test ./...
 
-testdeps: ## install what some tests want besides Go (Debian, root): a real mail server, a browser
+testdeps: ## install what some tests want besides Go (Debian, root): a real mail server, a browser, shellcheck
 	@if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
 		echo "SKIPPED: this takes apt-get and root; tests that want exim4 or chromium will skip, and say so"; exit 0; fi; \
-	apt-get install -y --no-install-recommends exim4-daemon-light chromium
+	apt-get install -y --no-install-recommends exim4-daemon-light chromium shellcheck
 
 build: ## build bin/trailwarden for this machine
 	@CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
