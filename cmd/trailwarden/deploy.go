@@ -213,7 +213,9 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), max(f.limit, 30*time.Minute))
 	defer cancel()
-	at, err := a.open(ctx, cfg, f.reach)
+	first, end := context.WithTimeout(ctx, f.limit) // CloudFormation takes its time, AWS's first answer does not
+	defer end()
+	at, err := a.open(first, cfg, f.reach)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,9 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), max(r.limit, 30*time.Minute))
 	defer cancel()
-	at, err := a.open(ctx, cfg, r)
+	first, end := context.WithTimeout(ctx, r.limit)
+	defer end()
+	at, err := a.open(first, cfg, r)
 	if err != nil {
 		return err
 	}
