@@ -66,8 +66,10 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 	switch {
 	case inc.Holds(next.ID):
 		return true
-	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || next.Outcome == Confirmed || inc.OwnRepair():
+	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || inc.OwnRepair():
 		return false
+	case next.Outcome == Confirmed:
+		return now.Sub(inc.latest()) <= stretch // a repair of ours whose own incident is not written yet, and will be joined
 	case !inc.Well():
 		return true
 	case inc.Outcome == Noted && inc.Severity.Rank() <= Low.Rank() && next.Severity.Rank() > Medium.Rank():

@@ -60,7 +60,8 @@ func TestTakes(t *testing.T) {
 		{"after somebody has taken it on", acknowledged(stop), told("e2", "StopLogging", "mallory", noon.Add(time.Minute), Repaired), noon.Add(time.Minute), false},
 		{"a harmless start opens no incident of a stop", Begin(told("e0", "StartLogging", "mallory", noon, Noted)), told("e1", "StopLogging", "mallory", noon.Add(time.Second), Repaired), noon, false},
 		{"a repair of ours opens none either", Begin(confirmation(stop, "r", noon)), told("e2", "StopLogging", "mallory", noon.Add(time.Minute), Repaired), noon.Add(time.Minute), false},
-		{"another's repair", stop, confirmation(told("e9", "StopLogging", "mallory", noon, Repaired), "r", noon), noon, false},
+		{"a repair of ours whose own incident is not written yet", stop, confirmation(told("e9", "StopLogging", "mallory", noon, Repaired), "r", noon), noon, true},
+		{"the same, much later", stop, confirmation(told("e9", "StopLogging", "mallory", noon, Repaired), "r", noon), noon.Add(time.Hour), false},
 		{"a drill", stop, drill(told("e2", "StopLogging", "mallory", noon, Repaired)), noon, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
