@@ -280,3 +280,12 @@ func golden(t *testing.T, path string, want func(got string) string) {
 		t.Errorf("%s is stale; run go test ./internal/config -update (-want +got):\n%s", path, diff)
 	}
 }
+
+// TestDefaultsAreValid: Load takes them as they are.
+func TestDefaultsAreValid(t *testing.T) {
+	for _, k := range Keys {
+		if _, problem := k.Parse(k.Default); problem != nil {
+			t.Errorf("%s: %v", k.Name, problem)
+		}
+	}
+}

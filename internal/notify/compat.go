@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
-var eventNameForm = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{1,39}$`)
+var eventNameForm = lazily(`^[A-Z][A-Za-z0-9]{1,39}$`)
 
 // Compat2017 is the mail that the AWS sample of 2017 sent for the record of an incident: its subject line, and as
 // its body the whole event as it came, unless that has more than limit bytes or is not at hand: then the event by
@@ -22,7 +21,7 @@ func Compat2017(inc incident.Incident, limit int) (subject string, body []byte, 
 		return "", nil, false, nil
 	}
 	name := inc.Record.EventName
-	if !eventNameForm.MatchString(name) {
+	if !eventNameForm().MatchString(name) {
 		name = "unknown"
 	}
 	subject = fmt.Sprintf("CloudTrail event- %q received", name)

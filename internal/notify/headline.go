@@ -19,10 +19,10 @@ func where(inc incident.Incident) string {
 		return "CloudTrail trail " + inc.Trail.Name + " (account " + inc.Trail.Account + ", " + inc.Trail.Region + ")"
 	}
 	var place []string
-	if accountForm.MatchString(inc.Trail.Account) {
+	if accountForm().MatchString(inc.Trail.Account) {
 		place = append(place, "account "+inc.Trail.Account)
 	}
-	if regionForm.MatchString(inc.Trail.Region) {
+	if regionForm().MatchString(inc.Trail.Region) {
 		place = append(place, inc.Trail.Region)
 	}
 	if len(place) == 0 {

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -24,11 +23,11 @@ func consoleHost(partition, region string) string {
 }
 
 var (
-	idForm        = regexp.MustCompile(`^inc-[0-9a-f]{16}$`)
-	accountForm   = regexp.MustCompile(`^[0-9]{12}$`)
-	regionForm    = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}[a-z]?$`)
-	eventIDForm   = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	principalForm = regexp.MustCompile(`^arn:([a-z-]+):(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/([A-Za-z0-9+=,.@_/-]+)$`)
+	idForm        = lazily(`^inc-[0-9a-f]{16}$`)
+	accountForm   = lazily(`^[0-9]{12}$`)
+	regionForm    = lazily(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}[a-z]?$`)
+	eventIDForm   = lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	principalForm = lazily(`^arn:([a-z-]+):(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/([A-Za-z0-9+=,.@_/-]+)$`)
 )
 
 // link is a place to look at.
@@ -49,7 +48,7 @@ func links(inc incident.Incident) []link {
 	if inc.Gone() {
 		out = []link{{"Trails", trails + "trails"}}
 	}
-	if r := inc.Record; r != nil && eventIDForm.MatchString(r.EventID) && r.Region == region {
+	if r := inc.Record; r != nil && eventIDForm().MatchString(r.EventID) && r.Region == region {
 		out = append(out, link{"Event", trails + "events/" + r.EventID})
 	}
 	if fragment := principalPage(inc); fragment != "" {
@@ -68,7 +67,7 @@ func principalPage(inc incident.Incident) string {
 	if inc.Actor.Issuer != "" {
 		arn = inc.Actor.Issuer
 	}
-	m := principalForm.FindStringSubmatch(arn)
+	m := principalForm().FindStringSubmatch(arn)
 	if m == nil || len(arn) > 512 || m[1] != inc.Trail.Partition || m[2] != inc.Trail.Account {
 		return ""
 	}

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -20,12 +19,12 @@ func Quiet(inc incident.Incident) bool {
 }
 
 // titleForm is what titles of our own are made of.
-var titleForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ,'-]{0,59}$`)
+var titleForm = lazily(`^[A-Za-z0-9][A-Za-z0-9 ,'-]{0,59}$`)
 
 // ownTitle is what an incident of our own is called, in printable ASCII.
 func ownTitle(inc incident.Incident) string {
 	title := inc.Findings[0].Title
-	if !titleForm.MatchString(title) {
+	if !titleForm().MatchString(title) {
 		return "something about the guard"
 	}
 	return title

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -89,8 +90,8 @@ func cut(s string, limit int) string {
 }
 
 var (
-	accessKey    = regexp.MustCompile(`(AKIA|ASIA)[A-Z0-9]{12,124}`)
-	sessionToken = regexp.MustCompile(`(IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+=_%-]{20,}`)
+	accessKey    = lazily(`(AKIA|ASIA)[A-Z0-9]{12,124}`)
+	sessionToken = lazily(`(IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+=_%-]{20,}`)
 )
 
 // mask hides access keys, but for their last four characters, and session tokens. The incident holds
@@ -99,6 +100,11 @@ func mask(s string) string {
 	if !strings.Contains(s, "IA") && !strings.Contains(s, "oJ") && !strings.Contains(s, "oG") && !strings.Contains(s, "oD") {
 		return s
 	}
-	s = accessKey.ReplaceAllStringFunc(s, func(key string) string { return key[:4] + "****" + key[len(key)-4:] })
-	return sessionToken.ReplaceAllString(s, "[session token]")
+	s = accessKey().ReplaceAllStringFunc(s, func(key string) string { return key[:4] + "****" + key[len(key)-4:] })
+	return sessionToken().ReplaceAllString(s, "[session token]")
+}
+
+// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -135,7 +135,7 @@ func Short(inc incident.Incident) string {
 	if inc.Severity.Rank() >= 0 {
 		severity = strings.ToUpper(string(inc.Severity)) + " "
 	}
-	if idForm.MatchString(inc.ID) {
+	if idForm().MatchString(inc.ID) {
 		id = ". " + inc.ID
 	}
 	return severity + line(inc, 140-len(severity)-len(id)) + id
@@ -150,10 +150,10 @@ func line(inc incident.Incident, limit int) string {
 	if inc.Trail.Check() == nil {
 		name = inc.Trail.Name
 	}
-	if accountForm.MatchString(inc.Trail.Account) {
+	if accountForm().MatchString(inc.Trail.Account) {
 		account = inc.Trail.Account
 	}
-	if regionForm.MatchString(inc.Trail.Region) && len(inc.Trail.Region) <= 20 {
+	if regionForm().MatchString(inc.Trail.Region) && len(inc.Trail.Region) <= 20 {
 		region = inc.Trail.Region
 	}
 	end := " (" + account + "/" + region + "): "

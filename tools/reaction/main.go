@@ -31,7 +31,7 @@ const trailARN = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"
 func main() {
 	binary := flag.String("bootstrap", "", "the Lambda binary for this machine")
 	runs := flag.Int("runs", 30, "processes to start for each medium")
-	warm := flag.Int("warm", 30, "further events for each process")
+	warm := flag.Int("warm", 8, "further events for each process")
 	flag.Parse()
 	if err := run(*binary, *runs, *warm); err != nil {
 		fmt.Fprintln(os.Stderr, "reaction:", err)

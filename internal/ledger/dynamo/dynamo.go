@@ -53,7 +53,7 @@ type Store struct {
 
 var _ ledger.Store = (*Store)(nil)
 
-var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+var tableName = lazily(`^[a-zA-Z0-9_.-]{3,255}$`)
 
 // Open makes the store of a table, given by its name, or by its ARN, which tells account and Region. It calls nothing: whether the
 // table is there, the first call finds out.
@@ -77,7 +77,7 @@ func parse(table string) (name, region string, err error) {
 	if a, err := arn.Parse(table); err == nil && a.Service == "dynamodb" && len(a.Resource) > len("table/") {
 		name, region = a.Resource[len("table/"):], a.Region
 	}
-	if !tableName.MatchString(name) {
+	if !tableName().MatchString(name) {
 		return "", "", fmt.Errorf("open ledger: %q is no name of a DynamoDB table (3 to 255 letters, digits, _ . -), and no ARN of one", table)
 	}
 	return name, region, nil
@@ -236,4 +236,9 @@ func (s *Store) readHead(ctx context.Context, chain string) (head, error) {
 		s.seen(h)
 	}
 	return h, err
+}
+
+// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -40,8 +41,8 @@ type Metadata struct {
 }
 
 var (
-	idForm    = regexp.MustCompile(`^inc-[0-9a-f]{16}$`)
-	valueForm = regexp.MustCompile(`^[!-~]{1,256}$`) // what custom actions can take for a variable
+	idForm    = lazily(`^inc-[0-9a-f]{16}$`)
+	valueForm = lazily(`^[!-~]{1,256}$`) // what custom actions can take for a variable
 )
 
 // Render gives the notification as it is published.
@@ -68,7 +69,7 @@ func (c *Channel) notification(inc incident.Incident) Notification {
 		},
 		Metadata: Metadata{ThreadID: notify.Identity(inc), Summary: page.Subject, EventType: "Trailwarden-Incident", Context: map[string]string{}},
 	}
-	if idForm.MatchString(inc.ID) {
+	if idForm().MatchString(inc.ID) {
 		n.Metadata.ThreadID = inc.ID
 	}
 	for _, known := range incident.Stages {
@@ -83,7 +84,7 @@ func (c *Channel) notification(inc incident.Incident) Notification {
 		"incident_id": n.Metadata.ThreadID, "account": inc.Trail.Account, "region": inc.Trail.Region, "trail": inc.Trail.Name, "trail_arn": inc.Trail.ARN,
 		"severity": string(inc.Severity), "outcome": string(inc.Outcome), "stage": string(stage), "drill": fmt.Sprint(inc.Drill),
 	} {
-		if (inc.Trail.Check() == nil || !strings.HasPrefix(name, "trail")) && valueForm.MatchString(value) && notify.Plain(value, 256) == value {
+		if (inc.Trail.Check() == nil || !strings.HasPrefix(name, "trail")) && valueForm().MatchString(value) && notify.Plain(value, 256) == value {
 			n.Metadata.Context[name] = value
 		}
 	}
@@ -151,11 +152,11 @@ func steps(p notify.Page) []string {
 func keywords(inc incident.Incident) []string {
 	out := []string{"CloudTrail"}
 	for _, word := range []string{string(inc.Severity), string(inc.Outcome), inc.Trail.Account, inc.Trail.Region} {
-		if keywordForm.MatchString(word) {
+		if keywordForm().MatchString(word) {
 			out = append(out, word)
 		}
 	}
-	if len(inc.Findings) > 0 && keywordForm.MatchString(inc.Findings[0].Rule) {
+	if len(inc.Findings) > 0 && keywordForm().MatchString(inc.Findings[0].Rule) {
 		out = append(out, inc.Findings[0].Rule)
 	}
 	if inc.Drill {
@@ -164,7 +165,7 @@ func keywords(inc incident.Incident) []string {
 	return out
 }
 
-var keywordForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,40}$`)
+var keywordForm = lazily(`^[a-z0-9][a-z0-9.-]{0,40}$`)
 
 // entities is what Slack wants to have escaped; Teams reads entities too.
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "'")
@@ -203,4 +204,9 @@ func encode(n Notification) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

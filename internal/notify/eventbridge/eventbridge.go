@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,13 +49,13 @@ type Channel struct {
 var _ notify.Notifier = (*Channel)(nil)
 
 var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,256}$`)
-	arnForm  = regexp.MustCompile(`^arn:aws(?:-[a-z0-9]+)*:events:([a-z0-9-]+):[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
+	nameForm = lazily(`^[A-Za-z0-9._/-]{1,256}$`)
+	arnForm  = lazily(`^arn:aws(?:-[a-z0-9]+)*:events:([a-z0-9-]+):[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
 )
 
 // CheckBus holds the name or ARN of a bus against its grammar.
 func CheckBus(bus string) error {
-	if !nameForm.MatchString(bus) && !arnForm.MatchString(bus) {
+	if !nameForm().MatchString(bus) && !arnForm().MatchString(bus) {
 		return fmt.Errorf("check event bus: %q is neither the name of a bus nor an ARN like arn:aws:events:REGION:ACCOUNT:event-bus/NAME", bus)
 	}
 	if strings.HasPrefix(bus, "aws.") || strings.Contains(bus, ":event-bus/aws.") {
@@ -69,7 +70,7 @@ func Open(cfg aws.Config, bus string) (*Channel, error) {
 		return nil, err
 	}
 	client := eventbridge.NewFromConfig(cfg, func(o *eventbridge.Options) {
-		if m := arnForm.FindStringSubmatch(bus); m != nil {
+		if m := arnForm().FindStringSubmatch(bus); m != nil {
 			o.Region = m[1]
 		}
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, time.Second })
@@ -175,4 +176,9 @@ func (c *Channel) Render(inc incident.Incident) ([]byte, error) {
 		Version: "0", DetailType: *entry.DetailType, Source: *entry.Source, Time: aws.ToTime(entry.Time), Resources: entry.Resources,
 		Detail: json.RawMessage(*entry.Detail),
 	})
+}
+
+// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

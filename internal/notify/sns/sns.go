@@ -140,14 +140,14 @@ func of2017(inc incident.Incident) bool {
 }
 
 // forms is the grammar of each attribute. SNS refuses empty ones.
-var forms = map[string]*regexp.Regexp{
-	"severity":    regexp.MustCompile(`^[a-z]{1,16}$`),
-	"account":     regexp.MustCompile(`^[0-9]{12}$`),
-	"region":      regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
-	"outcome":     regexp.MustCompile(`^[a-z]{1,16}$`),
-	"rule":        regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
-	"stage":       regexp.MustCompile(`^[a-z]{1,16}$`),
-	"incident_id": regexp.MustCompile(`^inc-[0-9a-f]{16}$`),
+var forms = map[string]func() *regexp.Regexp{
+	"severity":    lazily(`^[a-z]{1,16}$`),
+	"account":     lazily(`^[0-9]{12}$`),
+	"region":      lazily(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
+	"outcome":     lazily(`^[a-z]{1,16}$`),
+	"rule":        lazily(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
+	"stage":       lazily(`^[a-z]{1,16}$`),
+	"incident_id": lazily(`^inc-[0-9a-f]{16}$`),
 }
 
 // attributes are for the filter policies of subscriptions. One whose value does not fit its grammar is left out.
@@ -161,7 +161,7 @@ func attributes(inc incident.Incident) map[string]types.MessageAttributeValue {
 	}
 	out := make(map[string]types.MessageAttributeValue, len(values))
 	for name, value := range values {
-		if len(value) <= 64 && forms[name].MatchString(value) {
+		if len(value) <= 64 && forms[name]().MatchString(value) {
 			out[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 		}
 	}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 const topicForm = "arn:aws:sns:REGION:ACCOUNT:NAME"
 
 var (
-	partitionForm = regexp.MustCompile(`^aws(-[a-z0-9]+)*$`)
-	nameForm      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+	partitionForm = lazily(`^aws(-[a-z0-9]+)*$`)
+	nameForm      = lazily(`^[A-Za-z0-9_-]{1,256}$`)
 )
 
 // CheckTopicARN holds s against the grammar of a topic's ARN, in any partition. Its error says what is wrong, and
@@ -40,14 +41,19 @@ func CheckTopicARN(s string) error {
 		return wrong("is the ARN of a subscription: its topic is the part before the last colon")
 	case len(part) != 6:
 		return wrong("has %d parts instead of 6", len(part))
-	case !partitionForm.MatchString(part[1]):
+	case !partitionForm().MatchString(part[1]):
 		return wrong("has the partition %q, which AWS has not", part[1])
-	case !forms["region"].MatchString(part[3]):
+	case !forms["region"]().MatchString(part[3]):
 		return wrong("has no Region in its fourth part")
-	case !forms["account"].MatchString(part[4]):
+	case !forms["account"]().MatchString(part[4]):
 		return wrong("has no 12-digit account id in its fifth part")
-	case len(part[5]) > 256 || !nameForm.MatchString(strings.TrimSuffix(part[5], ".fifo")):
+	case len(part[5]) > 256 || !nameForm().MatchString(strings.TrimSuffix(part[5], ".fifo")):
 		return wrong("has no topic name in its last part: 1 to 256 letters, digits, '-' and '_', and .fifo at the end of a FIFO topic's")
 	}
 	return nil
+}
+
+// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
