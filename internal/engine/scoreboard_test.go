@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -374,7 +375,12 @@ func (a account) pin(t *testing.T) *Engine {
 // channel is a Notifier of the tests.
 type channel func(incident.Incident)
 
+// hearing lets one message in at a time: trails are told of side by side.
+var hearing sync.Mutex
+
 func (c channel) Notify(_ context.Context, inc incident.Incident) error {
+	hearing.Lock()
+	defer hearing.Unlock()
 	c(inc)
 	return nil
 }
