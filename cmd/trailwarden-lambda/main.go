@@ -6,17 +6,15 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/aws/aws-lambda-go/lambda"
+
+	_ "github.com/trailwarden/trailwarden/cmd/trailwarden-lambda/collect"
 )
 
 var version = "dev"
 
 func main() {
-	// A collection in the middle of the first event costs a millisecond of the time in which nothing is recorded; 5 MB
-	// more memory avoid it, and the smallest function has 128.
-	debug.SetGCPercent(250)
 	log := slog.New(newLog(os.Stdout))
 	f, err := build(context.Background(), log, os.Environ())
 	if err != nil {
