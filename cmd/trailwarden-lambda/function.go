@@ -70,7 +70,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: duration(cfg.Watch.Heartbeat)}
+	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -120,15 +120,6 @@ func openLedger(aws aws.Config, cfg config.Config, log *slog.Logger) ledger.Stor
 		return nil
 	}
 	return store
-}
-
-// duration is one that the table of keys has checked.
-func duration(text string) time.Duration {
-	d, err := config.Duration(text)
-	if err != nil {
-		return 0
-	}
-	return d
 }
 
 // pin takes the baseline out of the function's own zip: to change it is to deploy. One that is configured and cannot be

@@ -122,7 +122,7 @@ func withLedger(cfg config.Config, store ledger.Store) func(*engine.Options) {
 	return func(o *engine.Options) {
 		o.Ledger, o.Regions, o.Patience = store, cfg.Evidence.Regions, patience
 		if a, err := trail.ParseARN(cfg.Watch.Canary); err == nil {
-			o.Canary = engine.Canary{Trail: a, Every: duration(cfg.Watch.Every), Within: duration(cfg.Watch.Within)}
+			o.Canary = engine.Canary{Trail: a, Every: config.Checked(cfg.Watch.Every), Within: config.Checked(cfg.Watch.Within)}
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (a *app) newDaemon(ctx context.Context, cfg config.Config, where cloud.Opti
 	}
 	d := &daemon.Daemon{
 		Engine: e, Log: a.logger(cfg), Now: time.Now, Hidden: hidden, Pollers: pollers, Grace: grace,
-		Sweep: duration(cfg.Watch.Sweep), Heartbeat: duration(cfg.Watch.Heartbeat), Keep: duration(cfg.Retention),
+		Sweep: config.Checked(cfg.Watch.Sweep), Heartbeat: config.Checked(cfg.Watch.Heartbeat), Keep: config.Checked(cfg.Retention),
 	}
 	if cfg.Watch.QueueURL != "" {
 		patient := aws.Copy()
@@ -180,15 +180,6 @@ func (a *app) newDaemon(ctx context.Context, cfg config.Config, where cloud.Opti
 		}
 	}
 	return d, nil
-}
-
-// duration is one that the table of keys has checked.
-func duration(text string) time.Duration {
-	d, err := config.Duration(text)
-	if err != nil {
-		return 0
-	}
-	return d
 }
 
 // objects opens log files in S3.

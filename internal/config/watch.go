@@ -147,6 +147,15 @@ func Duration(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// Checked is a duration that the table has checked; 0 for one that it has not.
+func Checked(text string) time.Duration {
+	d, err := Duration(text)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
 func checkDuration(text string) error {
 	_, err := Duration(text)
 	return err

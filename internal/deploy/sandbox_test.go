@@ -13,7 +13,7 @@ func TestSandboxAcceptance(t *testing.T) {
 	const script = "../../deploy/sandbox-acceptance.sh"
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("NOT PROVEN HERE: bash is not installed")
+		t.Skip("NOT PROVEN HERE: that the acceptance script runs, for bash is not installed")
 	}
 	cmd := exec.Command(bash, script, "--dry-run")
 	cmd.Env = []string{"PATH=/usr/bin:/bin"}
@@ -42,7 +42,7 @@ func TestSandboxAcceptance(t *testing.T) {
 		t.Errorf("the queue stays:\n%s", out)
 	}
 	if _, err := exec.LookPath("shellcheck"); err != nil {
-		t.Skip("NOT PROVEN HERE: shellcheck is not installed")
+		t.Skip("NOT PROVEN HERE: that the acceptance script is sound, for shellcheck is not installed")
 	}
 	if out, err := exec.Command("shellcheck", script).CombinedOutput(); err != nil {
 		t.Errorf("shellcheck:\n%s", out)

@@ -8,13 +8,13 @@ var (
 	// marks stand for what makes text bold, struck out or code, or a link of two texts that stand side by side.
 	marks = strings.NewReplacer("*", "∗", "~", "∼", "`", "'", "](", "] (", "][", "] [", "]:", "] :")
 	// italics begin and end at the edge of a word; underscores within one do nothing.
-	italics = lazily(`(^|[^\pL\pN])_+|_+($|[^\pL\pN])`)
+	italics = Lazily(`(^|[^\pL\pN])_+|_+($|[^\pL\pN])`)
 	// mentions begin a word, as no @ in an ARN or e-mail address does.
-	mentions = lazily(`(^|[^\pL\pN])@`)
+	mentions = Lazily(`(^|[^\pL\pN])@`)
 	// pictures are names between colons; the colons of ARNs follow a letter, a digit or another colon.
-	pictures = lazily(`(^|[^\pL\pN:]):([A-Za-z0-9_'+-]+):`)
+	pictures = Lazily(`(^|[^\pL\pN:]):([A-Za-z0-9_'+-]+):`)
 	// heads are what makes a line a heading, a list or a quotation.
-	heads = lazily(`^\s*([#+>|-]|[0-9]+[.)]\s)`)
+	heads = Lazily(`^\s*([#+>|-]|[0-9]+[.)]\s)`)
 )
 
 // Bare makes a text of a Page mean itself wherever some markdown is obeyed and nobody can say which: what any of them

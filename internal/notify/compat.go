@@ -8,7 +8,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
-var eventNameForm = lazily(`^[A-Z][A-Za-z0-9]{1,39}$`)
+var eventNameForm = Lazily(`^[A-Z][A-Za-z0-9]{1,39}$`)
 
 // Compat2017 is the mail that the AWS sample of 2017 sent for the record of an incident: its subject line, and as
 // its body the whole event as it came, unless that has more than limit bytes or is not at hand: then the event by

@@ -23,11 +23,11 @@ func consoleHost(partition, region string) string {
 }
 
 var (
-	idForm        = lazily(`^inc-[0-9a-f]{16}$`)
-	accountForm   = lazily(`^[0-9]{12}$`)
-	regionForm    = lazily(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}[a-z]?$`)
-	eventIDForm   = lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	principalForm = lazily(`^arn:([a-z-]+):(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/([A-Za-z0-9+=,.@_/-]+)$`)
+	idForm        = Lazily(`^inc-[0-9a-f]{16}$`)
+	accountForm   = Lazily(`^[0-9]{12}$`)
+	regionForm    = Lazily(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}[a-z]?$`)
+	eventIDForm   = Lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	principalForm = Lazily(`^arn:([a-z-]+):(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/([A-Za-z0-9+=,.@_/-]+)$`)
 )
 
 // link is a place to look at.

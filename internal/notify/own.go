@@ -19,7 +19,7 @@ func Quiet(inc incident.Incident) bool {
 }
 
 // titleForm is what titles of our own are made of.
-var titleForm = lazily(`^[A-Za-z0-9][A-Za-z0-9 ,'-]{0,59}$`)
+var titleForm = Lazily(`^[A-Za-z0-9][A-Za-z0-9 ,'-]{0,59}$`)
 
 // ownTitle is what an incident of our own is called, in printable ASCII.
 func ownTitle(inc incident.Incident) string {

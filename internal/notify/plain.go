@@ -90,8 +90,8 @@ func cut(s string, limit int) string {
 }
 
 var (
-	accessKey    = lazily(`(AKIA|ASIA)[A-Z0-9]{12,124}`)
-	sessionToken = lazily(`(IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+=_%-]{20,}`)
+	accessKey    = Lazily(`(AKIA|ASIA)[A-Z0-9]{12,124}`)
+	sessionToken = Lazily(`(IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+=_%-]{20,}`)
 )
 
 // mask hides access keys, but for their last four characters, and session tokens. The incident holds
@@ -104,7 +104,7 @@ func mask(s string) string {
 	return sessionToken().ReplaceAllString(s, "[session token]")
 }
 
-// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
-func lazily(expression string) func() *regexp.Regexp {
+// Lazily compiles a regular expression when it is first used: a function that starts cold has a trail to start again first.
+func Lazily(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -41,8 +39,8 @@ type Metadata struct {
 }
 
 var (
-	idForm    = lazily(`^inc-[0-9a-f]{16}$`)
-	valueForm = lazily(`^[!-~]{1,256}$`) // what custom actions can take for a variable
+	idForm    = notify.Lazily(`^inc-[0-9a-f]{16}$`)
+	valueForm = notify.Lazily(`^[!-~]{1,256}$`) // what custom actions can take for a variable
 )
 
 // Render gives the notification as it is published.
@@ -165,7 +163,7 @@ func keywords(inc incident.Incident) []string {
 	return out
 }
 
-var keywordForm = lazily(`^[a-z0-9][a-z0-9.-]{0,40}$`)
+var keywordForm = notify.Lazily(`^[a-z0-9][a-z0-9.-]{0,40}$`)
 
 // entities is what Slack wants to have escaped; Teams reads entities too.
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "'")
@@ -204,9 +202,4 @@ func encode(n Notification) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
-func lazily(expression string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

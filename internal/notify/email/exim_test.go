@@ -110,7 +110,7 @@ func exim(t *testing.T) (address string, roots *x509.CertPool, mail string) {
 		}
 	}
 	if account == "" {
-		t.Skip("NOT PROVEN HERE: no user to deliver mail as")
+		t.Skip("NOT PROVEN HERE: that a real mail server takes a message, for there is no user to deliver mail as")
 	}
 	certificate, key := certificatePair(t, "mail.example.org", time.Now().Add(time.Hour))
 	l, err := net.Listen("tcp", "127.0.0.1:0")

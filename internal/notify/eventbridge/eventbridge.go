@@ -11,9 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,8 +47,8 @@ type Channel struct {
 var _ notify.Notifier = (*Channel)(nil)
 
 var (
-	nameForm = lazily(`^[A-Za-z0-9._/-]{1,256}$`)
-	arnForm  = lazily(`^arn:aws(?:-[a-z0-9]+)*:events:([a-z0-9-]+):[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
+	nameForm = notify.Lazily(`^[A-Za-z0-9._/-]{1,256}$`)
+	arnForm  = notify.Lazily(`^arn:aws(?:-[a-z0-9]+)*:events:([a-z0-9-]+):[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$`)
 )
 
 // CheckBus holds the name or ARN of a bus against its grammar.
@@ -176,9 +174,4 @@ func (c *Channel) Render(inc incident.Incident) ([]byte, error) {
 		Version: "0", DetailType: *entry.DetailType, Source: *entry.Source, Time: aws.ToTime(entry.Time), Resources: entry.Resources,
 		Detail: json.RawMessage(*entry.Detail),
 	})
-}
-
-// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
-func lazily(expression string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -141,13 +141,13 @@ func of2017(inc incident.Incident) bool {
 
 // forms is the grammar of each attribute. SNS refuses empty ones.
 var forms = map[string]func() *regexp.Regexp{
-	"severity":    lazily(`^[a-z]{1,16}$`),
-	"account":     lazily(`^[0-9]{12}$`),
-	"region":      lazily(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
-	"outcome":     lazily(`^[a-z]{1,16}$`),
-	"rule":        lazily(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
-	"stage":       lazily(`^[a-z]{1,16}$`),
-	"incident_id": lazily(`^inc-[0-9a-f]{16}$`),
+	"severity":    notify.Lazily(`^[a-z]{1,16}$`),
+	"account":     notify.Lazily(`^[0-9]{12}$`),
+	"region":      notify.Lazily(`^[a-z]{2,8}(-[a-z]+){1,4}-[0-9]{1,2}[a-z]?$`),
+	"outcome":     notify.Lazily(`^[a-z]{1,16}$`),
+	"rule":        notify.Lazily(`^[a-z0-9]+([._-][a-z0-9]+){0,7}$`),
+	"stage":       notify.Lazily(`^[a-z]{1,16}$`),
+	"incident_id": notify.Lazily(`^inc-[0-9a-f]{16}$`),
 }
 
 // attributes are for the filter policies of subscriptions. One whose value does not fit its grammar is left out.

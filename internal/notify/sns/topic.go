@@ -3,16 +3,16 @@ package sns
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
+
+	"github.com/trailwarden/trailwarden/internal/notify"
 )
 
 const topicForm = "arn:aws:sns:REGION:ACCOUNT:NAME"
 
 var (
-	partitionForm = lazily(`^aws(-[a-z0-9]+)*$`)
-	nameForm      = lazily(`^[A-Za-z0-9_-]{1,256}$`)
+	partitionForm = notify.Lazily(`^aws(-[a-z0-9]+)*$`)
+	nameForm      = notify.Lazily(`^[A-Za-z0-9_-]{1,256}$`)
 )
 
 // CheckTopicARN holds s against the grammar of a topic's ARN, in any partition. Its error says what is wrong, and
@@ -51,9 +51,4 @@ func CheckTopicARN(s string) error {
 		return wrong("has no topic name in its last part: 1 to 256 letters, digits, '-' and '_', and .fifo at the end of a FIFO topic's")
 	}
 	return nil
-}
-
-// lazily compiles an expression when it is first used: a function that starts cold has a trail to start again first.
-func lazily(expression string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
