@@ -91,6 +91,15 @@ func (d *deployed) start(t *testing.T, binary string, environment ...string) {
 	t.Cleanup(func() { cmd.Process.Kill(); <-d.exited })
 }
 
+// logged says whether the process has written a text. Its answer comes another way than its log, which may be the slower one.
+func (d *deployed) logged(text string) bool {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if said := strings.Contains(d.output.String(), text); said || time.Now().After(end) {
+			return said
+		}
+	}
+}
+
 // furnish makes a trail that is logging, and a topic that somebody reads.
 func (d *deployed) furnish(t *testing.T) {
 	t.Helper()
@@ -282,14 +291,14 @@ func TestProcess(t *testing.T) {
 			if a := d.invoke(t, d.stop(t)); a.Failed || !d.logging(t) {
 				t.Errorf("answer %s, logging %t", a.Body, d.logging(t))
 			}
-			if log := d.output.String(); !strings.Contains(log, "SNSARN") || !strings.Contains(log, `"level":"ERROR"`) {
-				t.Errorf("the log does not say what to do:\n%s", log)
+			if !d.logged("SNSARN") || !d.logged(`"level":"ERROR"`) {
+				t.Errorf("the log does not say what to do:\n%s", d.output)
 			}
 		})
 	}
 	t.Run("no credentials", func(t *testing.T) {
 		d := deploy(t, binary, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_EC2_METADATA_DISABLED=true")
-		if a := d.invoke(t, d.stop(t)); !a.Failed || !strings.Contains(d.output.String(), "check the AWS credentials") {
+		if a := d.invoke(t, d.stop(t)); !a.Failed || !d.logged("check the AWS credentials") {
 			t.Errorf("answer %s\n%s", a.Body, d.output)
 		}
 	})

@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -276,84 +275,4 @@ func (inc Incident) confirm(next Incident) (Incident, bool) {
 		inc.Tamperings[n-1].Outcome = Confirmed
 	}
 	return inc, true
-}
-
-// contest names who keeps undoing the repairs.
-func (inc *Incident) contest() {
-	last := inc.Tamperings[len(inc.Tamperings)-1]
-	count, principals := 0, map[string]int{}
-	for _, t := range inc.Tamperings {
-		if last.At.Sub(t.At).Abs() <= contestedTime && t.Outcome != Attempted {
-			count++
-			principals[t.Principal]++
-		}
-	}
-	if count < contestedCount {
-		return
-	}
-	who, most := "somebody whom no record names", 0
-	for _, t := range inc.Tamperings { // in order, so that equal counts name the first
-		if n := principals[t.Principal]; n > most && t.Principal != "" {
-			who, most = t.Principal, n
-		}
-	}
-	if inc.Contested == "" {
-		inc.Stage = StageEscalated
-	}
-	inc.Contested = fmt.Sprintf("%s has undone the repair again and again: %d times within %s. If this is a tool that manages the trail, two systems fight over it: "+
-		"change what one of them wants, or approve the change in the baseline", who, max(most, count), contestedTime)
-}
-
-// shorten keeps the list of tamperings bounded. The first stays, the latest stay, and no principal and no rule goes
-// unless it is listed again.
-func (inc *Incident) shorten() {
-	for i := 1; len(inc.Tamperings) > tamperingsKept && i < len(inc.Tamperings)-1; i++ {
-		t := inc.Tamperings[i]
-		again := slices.ContainsFunc(inc.Tamperings[i+1:], func(later Tampering) bool { return later.Rule == t.Rule && later.Principal == t.Principal })
-		if again || len(inc.Tamperings) > 4*tamperingsKept {
-			inc.Tamperings = slices.Delete(inc.Tamperings, i, i+1)
-			i--
-		}
-	}
-}
-
-func tampering(inc Incident) Tampering {
-	t := Tampering{ID: inc.ID, Rule: ruleOf(inc), At: inc.OpenedAt, Outcome: inc.Outcome, BlindWindow: inc.BlindWindow}
-	if inc.Record != nil {
-		t.EventID, t.Event = inc.Record.EventID, inc.Record.EventName
-	}
-	if inc.Actor != nil {
-		t.Principal = inc.Actor.Principal()
-	}
-	return t
-}
-
-// Principal is who it was, in one text.
-func (a Actor) Principal() string {
-	for _, text := range []string{a.ARN, a.Issuer, a.InvokedBy, a.Name, a.Account} {
-		if text != "" {
-			return text
-		}
-	}
-	return a.Type
-}
-
-func ruleOf(inc Incident) string {
-	if len(inc.Findings) == 0 {
-		return ""
-	}
-	return inc.Findings[0].Rule
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// union is what is in either list, sorted; nil where there is nothing.
-func union(a, b []string) []string {
-	all := slices.Sorted(slices.Values(slices.Concat(a, b)))
-	return slices.Compact(all)
 }
