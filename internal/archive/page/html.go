@@ -1,217 +1,182 @@
 package page
 
 import (
+	"bufio"
 	"cmp"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/trailwarden/trailwarden/internal/archive"
 )
 
-//go:embed scan.html
-var scanPage string
+// head is the page as far as <body>, with its styles.
+//
+//go:embed head.html
+var head string
 
 // mostRows is how many findings the page lists: it is for people.
 const mostRows = 5000
 
-type pageWindow struct {
-	From, To, Length, Sure, Account, Region, Trail string
-	Why                                            []string
-	Activity                                       []pagePrincipal
-}
-
-type pagePrincipal struct {
-	Name, First, Last, Names, Sources string
-	Calls, Writes, Errors             int
-	Tampered                          bool
-}
-
-type pageFinding struct {
-	Time, Severity, Rule, Text, Trail, Region, Actor, Address, Outcome, File string
-}
-
-type pageIncident struct {
-	From, To, Severity, Trail, Rules, Actors, Outcome, ID string
-}
-
-type pageDamage struct{ File, Text string }
-
 // HTML writes one page that needs nothing else: no script, no font, no address. It says so when the scan did
 // not come to its end.
 func HTML(w io.Writer, r archive.Report, unfinished bool) error {
-	page := struct {
-		From, To, Records, Files, Longest string
-		Unfinished                        bool
-		Windows                           []pageWindow
-		Incidents                         []pageIncident
-		Findings                          []pageFinding
-		More                              int
-		Damaged                           []pageDamage
-		Picture                           *picture
-	}{
-		From: Time(r.Summary.From), To: Time(r.Summary.To), Records: Thousands(r.Summary.Records), Files: Thousands(r.Summary.Files),
-		Longest: Length(r.Summary.BlindTime), Unfinished: unfinished, Picture: newPicture(r), More: max(0, len(r.Findings)-mostRows),
+	m := markup{bufio.NewWriter(w)}
+	m.raw(head, "<h1>What the log archive tells</h1>\n")
+	m.element("p", "soft", fmt.Sprintf("%s to %s (UTC), %s records in %s files.",
+		Time(r.Summary.From), Time(r.Summary.To), Thousands(r.Summary.Records), Thousands(r.Summary.Files)))
+	if unfinished {
+		m.element("p", "notice", "The scan did not come to its end: files are missing from this report.")
 	}
-	for _, win := range r.Windows {
-		p := pageWindow{From: Time(win.From), To: "still open", Length: Length(win.Seconds), Sure: win.Sure, Account: Plain(win.Account), Region: Plain(win.Region),
-			Trail: Plain(cmp.Or(win.Trail.Name, "(files)"))}
-		if win.To != nil {
-			p.To = Time(*win.To)
-		}
-		for _, why := range win.Why {
-			p.Why = append(p.Why, Plain(why))
-		}
-		for _, a := range win.Activity {
-			p.Activity = append(p.Activity, pagePrincipal{Name: Plain(a.Name), First: Time(a.First), Last: Time(a.Last), Calls: a.Calls, Writes: a.Writes,
-				Errors: a.Errors, Tampered: a.Tampered, Names: Plain(strings.Join(a.Names, ", ")), Sources: Plain(strings.Join(a.Sources, ", "))})
-		}
-		page.Windows = append(page.Windows, p)
+	m.figures(r)
+	if p := newPicture(r); p != nil {
+		m.timeline(p)
 	}
-	for _, i := range r.Incidents {
-		page.Incidents = append(page.Incidents, pageIncident{Time(i.From), Time(i.To), string(i.Severity), Plain(cmp.Or(i.Trail.Name, "-")),
-			strings.Join(i.Rules, ", "), Plain(strings.Join(i.Actors, ", ")), string(i.Outcome), i.ID})
+	m.windows(r.Windows)
+	m.incidents(r.Incidents)
+	m.findings(r.Findings)
+	damaged := m.damaged(r.Damaged)
+	if len(r.Windows)+len(r.Findings)+damaged == 0 {
+		m.element("p", "", "Nothing was found: no tampering, no gap, no damaged file.")
 	}
-	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
-		name, address := Actor(f)
-		page.Findings = append(page.Findings, pageFinding{Time(f.EventTime), string(f.Severity), f.Rule, Plain(f.Text), Plain(cmp.Or(f.Trail.Name, "-")),
-			Plain(f.Record.Region), Plain(name), Plain(address), string(f.Outcome), Plain(f.File)})
-	}
-	for _, d := range r.Damaged {
-		for _, f := range d.Faults {
-			page.Damaged = append(page.Damaged, pageDamage{Plain(d.File), Plain(f.Kind + ": " + f.Error())})
-		}
-	}
-	t, err := template.New("scan").Parse(scanPage)
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, page)
+	m.raw("</body>\n</html>\n")
+	return m.Flush()
 }
 
-// picture is the timeline, in units of the SVG.
-type picture struct {
-	Width, Height int
-	Ticks         []tick
-	Lanes         []lane
-}
-
-type tick struct {
-	X, Bottom, TextY int
-	Text             string
-}
-
-type lane struct {
-	Name, Note                string
-	X, Y, Width, TextY, SoftY int
-	Delivered, Windows, Dots  []mark
-}
-
-type mark struct {
-	X, Y, Width int
-	Class, Text string
-}
-
-const (
-	pictureWidth = 1100
-	laneLeft     = 250
-	laneHeight   = 40
-	laneTop      = 24
-	mostLanes    = 40
-)
-
-// newPicture draws a lane for each trail and each Region that something is known of; nil when there is nothing.
-func newPicture(r archive.Report) *picture {
-	from, to := r.Summary.From, r.Summary.To
-	if from.IsZero() || len(r.Windows)+len(r.Findings) == 0 {
-		return nil
+// timeline draws the picture.
+func (m markup) timeline(p *picture) {
+	m.element("h2", "", "Timeline")
+	fmt.Fprintf(m, `<svg viewBox="0 0 %d %d" role="img" aria-label="Timeline of blind windows and findings">`+"\n", p.Width, p.Height)
+	for _, t := range p.Ticks {
+		fmt.Fprintf(m, `<line class="grid" x1="%d" y1="18" x2="%[1]d" y2="%[2]d"/><text class="soft" x="%[1]d" y="%[3]d" text-anchor="middle">%[4]s</text>`, t.X, t.Bottom, t.TextY, escape(t.Text))
 	}
-	margin := max(to.Sub(from)/50, time.Minute)
-	from, to = from.Add(-margin), to.Add(margin)
-	x := func(t time.Time) int {
-		part := min(1, max(0, float64(t.Sub(from))/float64(to.Sub(from))))
-		return laneLeft + int(part*(pictureWidth-laneLeft-20))
+	for _, l := range p.Lanes {
+		fmt.Fprintf(m, `<text x="8" y="%d">%s</text><text class="soft" x="8" y="%d">%s</text><rect class="lane" x="%d" y="%d" width="%d" height="22" rx="3"/>`+"\n",
+			l.TextY, escape(l.Name), l.SoftY, escape(l.Note), l.X, l.Y, l.Width)
+		for _, d := range l.Delivered {
+			fmt.Fprintf(m, `<rect class="delivered" x="%d" y="%d" width="%d" height="4"/>`, d.X, d.Y, d.Width)
+		}
+		for _, w := range l.Windows {
+			fmt.Fprintf(m, `<rect class="w-%s" x="%d" y="%d" width="%d" height="16" rx="2"><title>%s</title></rect>`, escape(w.Class), w.X, w.Y, w.Width, escape(w.Text))
+		}
+		for _, d := range l.Dots {
+			fmt.Fprintf(m, `<circle class="dot f-%s" cx="%d" cy="%d" r="5"><title>%s</title></circle>`, escape(d.Class), d.X, d.Y, escape(d.Text))
+		}
+		m.raw("\n")
 	}
-	p := &picture{Width: pictureWidth}
-	lanes := map[string]int{}
-	at := func(name, note string) *lane {
-		key := name + "\n" + note
-		if i, ok := lanes[key]; ok {
-			return &p.Lanes[i]
-		}
-		if len(p.Lanes) == mostLanes {
-			return nil
-		}
-		y := laneTop + laneHeight*len(p.Lanes)
-		lanes[key] = len(p.Lanes)
-		p.Lanes = append(p.Lanes, lane{Name: clip(Plain(name), 34), Note: clip(Plain(note), 38), X: laneLeft, Y: y, Width: pictureWidth - laneLeft - 20, TextY: y + 12, SoftY: y + 26})
-		return &p.Lanes[len(p.Lanes)-1]
+	m.raw("</svg>\n", `<p class="soft">Bars are blind windows: <span class="high">sure</span>, <span class="medium">likely</span>, `,
+		`<span class="low">possible (a quiet time looks the same)</span>. Dots are findings by severity. `,
+		`The thin line at the bottom of a lane is when log files were delivered.</p>`)
+}
+
+func (m markup) figures(r archive.Report) {
+	figure := func(class, number, text string) {
+		m.raw("<span>")
+		m.element("b", class, number)
+		m.raw(escape(text), "</span>\n")
 	}
-	for _, w := range r.Windows {
-		l := at(cmp.Or(w.Trail.Name, "log files"), w.Account+" "+w.Region)
-		if l == nil {
-			continue
+	when := func(class string, n int) string {
+		if n == 0 {
+			return ""
 		}
-		end, until := to, "open"
+		return class
+	}
+	m.raw(`<div class="figures">`, "\n")
+	figure(when("high", len(r.Windows)), strconv.Itoa(len(r.Windows)), "blind windows")
+	figure("", Length(r.Summary.BlindTime), "longest, by records")
+	figure("", strconv.Itoa(len(r.Findings)), "findings")
+	figure("", strconv.Itoa(len(r.Incidents)), "incidents")
+	figure(when("medium", len(r.Damaged)), strconv.Itoa(len(r.Damaged)), "damaged files")
+	m.raw("</div>\n")
+}
+
+func (m markup) windows(windows []archive.Window) {
+	if len(windows) == 0 {
+		return
+	}
+	m.element("h2", "", "Blind windows")
+	rows := m.table("From", "To", "Length", "Sure", "Account", "Region", "Trail", "Why")
+	for _, w := range windows {
+		until := "still open"
 		if w.To != nil {
-			end, until = *w.To, Time(*w.To)
+			until = Time(*w.To)
 		}
-		l.Windows = append(l.Windows, mark{X: x(w.From), Y: l.Y + 3, Width: max(3, x(end)-x(w.From)), Class: w.Sure,
-			Text: fmt.Sprintf("%s to %s (%s), %s: %s", Time(w.From), until, Length(w.Seconds), w.Certainty, Plain(strings.Join(w.Why, "; ")))})
-	}
-	for _, f := range r.Findings[:min(mostRows, len(r.Findings))] {
-		if l := at(cmp.Or(f.Trail.Name, "no trail named"), f.Account+" "+cmp.Or(f.Trail.Region, f.Record.Region)); l != nil && !f.EventTime.IsZero() {
-			name, _ := Actor(f)
-			l.Dots = append(l.Dots, mark{X: x(f.EventTime), Y: l.Y + 11, Class: string(f.Severity),
-				Text: fmt.Sprintf("%s %s by %s: %s", Time(f.EventTime), Plain(f.EventName), Plain(name), f.Outcome)})
+		why := ""
+		for _, text := range w.Why {
+			why += text + ". "
 		}
+		rows.row(whole(Time(w.From)), whole(until), whole(Length(w.Seconds)), graded(w.Sure), prose(w.Account),
+			whole(w.Region), prose(nameOf(w)), prose(strings.TrimSpace(why)))
 	}
-	for _, s := range r.Deliveries {
-		l := at("log files", s.Account+" "+s.Region)
-		if l == nil {
+	rows.end()
+	for _, w := range windows {
+		if len(w.Activity) == 0 {
 			continue
 		}
-		// Files that are closer than two pixels are one stroke.
-		begin, last := -1, -1
-		stroke := func() {
-			if begin >= 0 {
-				l.Delivered = append(l.Delivered, mark{X: begin, Y: l.Y + 18, Width: last - begin + 2})
+		m.element("h3", "", fmt.Sprintf("Who did what around %s, %s %s", Time(w.From), w.Region, nameOf(w)))
+		rows := m.table("Principal", "Calls", "Writes", "Errors", "First", "Last", "Top calls", "Addresses")
+		for _, a := range w.Activity {
+			who := prose(a.Name)
+			if a.Tampered {
+				who.class = "high"
 			}
+			rows.row(who, number(a.Calls), number(a.Writes), number(a.Errors),
+				whole(Time(a.First)), whole(Time(a.Last)), prose(strings.Join(a.Names, ", ")), prose(strings.Join(a.Sources, ", ")))
 		}
-		for _, m := range s.Minutes {
-			here := x(time.Unix(m*60, 0))
-			if begin < 0 || here > last+2 {
-				stroke()
-				begin = here
-			}
-			last = here
-		}
-		stroke()
+		rows.end()
 	}
-	p.Height = laneTop + laneHeight*len(p.Lanes) + 20
-	for i := range 6 {
-		t := from.Add(to.Sub(from) * time.Duration(i) / 5)
-		text := t.UTC().Format("2006-01-02")
-		if to.Sub(from) < 72*time.Hour {
-			text = t.UTC().Format("01-02 15:04")
-		}
-		px := x(t)
-		if i == 5 {
-			px -= 20
-		}
-		p.Ticks = append(p.Ticks, tick{X: px, Bottom: p.Height - 18, TextY: p.Height - 5, Text: text})
-	}
-	return p
 }
 
-// clip shortens a text in its middle.
-func clip(s string, most int) string {
-	r := []rune(s)
-	if len(r) <= most {
-		return s
+// nameOf is the trail that a window is of; without one it was found by the files that are missing.
+func nameOf(w archive.Window) string { return cmp.Or(w.Trail.Name, "(files)") }
+
+func (m markup) incidents(incidents []archive.Incident) {
+	if len(incidents) == 0 {
+		return
 	}
-	return string(r[:most/2-1]) + "…" + string(r[len(r)-most/2:])
+	m.element("h2", "", "Incidents")
+	rows := m.table("From", "To", "Severity", "Trail", "Rules", "Actors", "Outcome", "Id")
+	for _, i := range incidents {
+		rows.row(whole(Time(i.From)), whole(Time(i.To)), graded(string(i.Severity)), prose(cmp.Or(i.Trail.Name, "-")),
+			prose(strings.Join(i.Rules, ", ")), prose(strings.Join(i.Actors, ", ")), prose(string(i.Outcome)), whole(i.ID))
+	}
+	rows.end()
+}
+
+func (m markup) findings(findings []archive.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	m.element("h2", "", "Findings")
+	rows := m.table("Time", "Severity", "Rule", "What", "Trail", "Region", "Actor", "Outcome", "File")
+	for _, f := range findings[:min(mostRows, len(findings))] {
+		name, address := Actor(f)
+		rows.row(whole(Time(f.EventTime)), graded(string(f.Severity)), prose(f.Rule), prose(f.Text), prose(cmp.Or(f.Trail.Name, "-")),
+			whole(f.Record.Region), cell{text: name, below: address}, prose(string(f.Outcome)), cell{class: "soft", text: f.File})
+	}
+	rows.end()
+	if more := len(findings) - mostRows; more > 0 {
+		m.element("p", "soft", fmt.Sprintf("And %d more: see -o json.", more))
+	}
+}
+
+// damaged lists what is wrong with files, and returns how many things that are.
+func (m markup) damaged(damaged []archive.Damage) (faults int) {
+	for _, d := range damaged {
+		faults += len(d.Faults)
+	}
+	if faults == 0 {
+		return 0
+	}
+	m.element("h2", "", "Files that could not be read as a whole")
+	rows := m.table("File", "What is wrong")
+	for _, d := range damaged {
+		for _, f := range d.Faults {
+			rows.row(prose(d.File), prose(f.Kind+": "+f.Error()))
+		}
+	}
+	rows.end()
+	return faults
 }
