@@ -44,13 +44,18 @@ import (
 	"github.com/trailwarden/trailwarden/internal/sim/runtimeapi"
 )
 
-// moto is an AWS that others simulate, as a server of this test.
+// moto is an AWS that others simulate, as a server of this test, seen from one account and Region.
 type moto struct {
-	url   string
-	admin aws.Config
+	url             string
+	account, region string
+	admin           aws.Config // of an administrator
 }
 
-const motoAccount = "123456789012"
+const (
+	motoAccount   = "123456789012"
+	iamRegion     = "us-east-1"     // where IAM's events appear
+	administrator = "administrator" // role that in makes sessions of
+)
 
 func startMoto(t *testing.T) moto {
 	t.Helper()
@@ -76,7 +81,7 @@ func startMoto(t *testing.T) moto {
 			t.Logf("moto:\n%s", output.tail(4000))
 		}
 	})
-	m := moto{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	m := moto{url: fmt.Sprintf("http://127.0.0.1:%d", port), account: motoAccount, region: region}
 	deadline := time.Now().Add(time.Minute)
 	for up := false; !up; {
 		if res, err := http.Get(m.url + "/moto-api/"); err == nil {
@@ -88,6 +93,18 @@ func startMoto(t *testing.T) moto {
 	}
 	m.admin = aws.Config{Region: region, BaseEndpoint: &m.url, HTTPClient: http.DefaultClient,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""), Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+	return m
+}
+
+// in is the same moto as an administrator of another account and Region sees it. moto has accounts without any being made: whoever has
+// credentials of a role of one is in it.
+func (m moto) in(t *testing.T, account, region string) moto {
+	t.Helper()
+	out, err := sts.NewFromConfig(m.admin).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + account + ":role/" + administrator), RoleSessionName: aws.String("test")})
+	ok(t)(out, err)
+	m.account, m.region, m.admin = account, region, m.admin.Copy()
+	m.admin.Region = region
+	m.admin.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 	return m
 }
 
@@ -117,7 +134,9 @@ func (m moto) call(t *testing.T, service, method, path, body string, header ...s
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260105/"+region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
+	who, err := m.admin.Credentials.Retrieve(t.Context())
+	ok(t)(who, err)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+who.AccessKeyID+"/20260105/"+m.region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
@@ -170,7 +189,7 @@ func (m moto) deployTemplate(t *testing.T, binary string, parameters ...string) 
 		form.Set(fmt.Sprintf("Parameters.member.%d.ParameterValue", n), value)
 	}
 	m.query(t, "cloudformation", "CreateStack", form)
-	m.judgeable(t, p)
+	m.judgeable(t, "trailwarden", p)
 	return stack{moto: m, trail: "arn:aws:cloudtrail:" + region + ":" + motoAccount + ":trail/main", queue: m.queueURL(t, "trailwarden-events")}
 }
 
@@ -178,10 +197,9 @@ func (m moto) deployTemplate(t *testing.T, binary string, parameters ...string) 
 // whatever a call is about, so that it judges actions only (resources are judged by sim, TestPoliciesSuffice); it keeps the inline
 // policies of a stack in a shape that its own enforcement cannot read; it attaches no managed policies to a stack's roles; and it asks for
 // dynamodb:TransactWriteItems, where AWS asks for what the transaction's parts do.
-func (m moto) judgeable(t *testing.T, parameters map[string]string) {
+func (m moto) judgeable(t *testing.T, template string, parameters map[string]string) {
 	t.Helper()
-	made, err := load(t, "trailwarden").Make(Stack{Account: motoAccount, Region: region, Parameters: parameters})
-	ok(t)(made, err)
+	made := mustMake(t, template, Stack{Account: m.account, Region: m.region, Parameters: parameters})
 	for _, id := range slices.Sorted(maps.Keys(made.Resources)) {
 		switch r := made.Resources[id]; r.Type {
 		case "AWS::IAM::Role":
@@ -195,7 +213,7 @@ func (m moto) judgeable(t *testing.T, parameters map[string]string) {
 				m.query(t, "iam", "AttachRolePolicy", url.Values{"RoleName": {r.Properties["RoleName"].(string)}, "PolicyArn": {arn.(string)}})
 			}
 		case "AWS::IAM::ManagedPolicy":
-			m.query(t, "iam", "CreatePolicyVersion", url.Values{"PolicyArn": {"arn:aws:iam::" + motoAccount + ":policy/" + r.Properties["ManagedPolicyName"].(string)},
+			m.query(t, "iam", "CreatePolicyVersion", url.Values{"PolicyArn": {"arn:aws:iam::" + m.account + ":policy/" + r.Properties["ManagedPolicyName"].(string)},
 				"PolicyDocument": {anywhere(t, r.Properties["PolicyDocument"])}, "SetAsDefault": {"true"}})
 		}
 	}
@@ -347,15 +365,27 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// makeTrail makes trail main, which logs, and gives its ARN.
+func (m moto) makeTrail(t *testing.T) string {
+	t.Helper()
+	arn, bucket := "arn:aws:cloudtrail:"+m.region+":"+m.account+":trail/main", aws.String("audit-logs-"+m.account+"-"+m.region)
+	objects := s3.NewFromConfig(m.admin, func(o *s3.Options) { o.UsePathStyle = true })
+	in := &s3.CreateBucketInput{Bucket: bucket}
+	if m.region != "us-east-1" {
+		in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(m.region)}
+	}
+	ok(t)(objects.CreateBucket(t.Context(), in))
+	ok(t)(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(sim.CloudTrailBucketPolicy(*bucket, arn))}))
+	trails := cloudtrail.NewFromConfig(m.admin)
+	ok(t)(trails.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: bucket}))
+	ok(t)(trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("main")}))
+	return arn
+}
+
 // furnish makes a trail that is logging, and somebody who reads the deployed topic.
 func (s *stack) furnish(t *testing.T) {
 	t.Helper()
-	objects := s3.NewFromConfig(s.admin, func(o *s3.Options) { o.UsePathStyle = true })
-	ok(t)(objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("audit-logs"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}))
-	ok(t)(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("audit-logs"), Policy: aws.String(sim.CloudTrailBucketPolicy("audit-logs", s.trail))}))
-	trails := cloudtrail.NewFromConfig(s.admin)
-	ok(t)(trails.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("audit-logs")}))
-	ok(t)(trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("main")}))
+	s.makeTrail(t)
 	queue, err := sqs.NewFromConfig(s.admin).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("consumer")})
 	ok(t)(queue, err)
 	s.consumer = *queue.QueueUrl
@@ -376,27 +406,36 @@ func (s stack) mapped(t *testing.T, on bool) {
 	s.call(t, "lambda", "PUT", "/2015-03-31/event-source-mappings/"+out.EventSourceMappings[0].UUID, fmt.Sprintf(`{"Enabled":%t}`, on))
 }
 
-// put puts an event on the default bus.
-func (s stack) put(t *testing.T, source, name string) {
+// put puts an event about the trail on the default bus.
+func (s stack) put(t *testing.T, source, name string) { s.moto.put(t, source, name, s.trail) }
+
+// put puts an event on the default bus of the account and Region, as CloudTrail would when somebody calls an API there.
+func (m moto) put(t *testing.T, source, name, trail string) {
 	t.Helper()
 	detail := fmt.Sprintf(`{"eventVersion":"1.11","eventID":"e-%[1]s-%[3]d","eventTime":%[2]q,"eventSource":"cloudtrail.amazonaws.com","eventName":%[1]q,"awsRegion":%[4]q,
 		"recipientAccountId":%[5]q,"requestID":"r-%[3]d","eventType":"AwsApiCall","managementEvent":true,"sourceIPAddress":"203.0.113.9","userAgent":"x",
 		"userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::%[5]s:user/mallory","accountId":%[5]q,"principalId":"AIDA1","userName":"mallory"},
-		"requestParameters":{"name":%[6]q},"responseElements":null}`, name, time.Now().UTC().Format(time.RFC3339), time.Now().UnixNano(), region, motoAccount, s.trail)
-	out, err := eventbridge.NewFromConfig(s.admin).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-		Source: &source, DetailType: aws.String("AWS API Call via CloudTrail"), Detail: &detail}}})
-	ok(t)(out, err)
-	if out.FailedEntryCount > 0 {
-		t.Fatalf("PutEvents: %+v", out.Entries)
+		"requestParameters":{"name":%[6]q},"responseElements":null}`, name, time.Now().UTC().Format(time.RFC3339), time.Now().UnixNano(), m.region, m.account, trail)
+	m.putEvents(t, types.PutEventsRequestEntry{Source: &source, DetailType: aws.String("AWS API Call via CloudTrail"), Detail: &detail})
+}
+
+func (m moto) putEvents(t *testing.T, events ...types.PutEventsRequestEntry) {
+	t.Helper()
+	for ten := range slices.Chunk(events, 10) {
+		out, err := eventbridge.NewFromConfig(m.admin).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: ten})
+		ok(t)(out, err)
+		if out.FailedEntryCount > 0 {
+			t.Fatalf("PutEvents: %+v", out.Entries)
+		}
 	}
 }
 
 // received are the bodies of what waits in a queue.
-func (s stack) received(t *testing.T, queue string) []string {
+func (m moto) received(t *testing.T, queue string) []string {
 	t.Helper()
 	var bodies []string
 	for {
-		out, err := sqs.NewFromConfig(s.admin).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600})
+		out, err := sqs.NewFromConfig(m.admin).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600})
 		ok(t)(out, err)
 		if len(out.Messages) == 0 {
 			return bodies
@@ -408,12 +447,15 @@ func (s stack) received(t *testing.T, queue string) []string {
 }
 
 // batch is what Lambda's mapping makes of messages.
-func batch(t *testing.T, bodies []string) []byte {
+func batch(t *testing.T, bodies []string) []byte { return batchFrom(t, motoAccount, bodies) }
+
+// batchFrom is the same for what happened in another account.
+func batchFrom(t *testing.T, account string, bodies []string) []byte {
 	t.Helper()
 	var records []map[string]any
 	for i, b := range bodies {
 		// moto 5.2.1 leaves the account out of what it hands to a queue.
-		b = strings.Replace(b, `"version": "0",`, `"version": "0", "account": "`+motoAccount+`",`, 1)
+		b = strings.Replace(b, `"version": "0",`, `"version": "0", "account": "`+account+`",`, 1)
 		records = append(records, map[string]any{"messageId": fmt.Sprintf("m%d", i), "receiptHandle": "h", "body": b, "eventSource": "aws:sqs",
 			"eventSourceARN": "arn:aws:sqs:" + region + ":" + motoAccount + ":trailwarden-events", "awsRegion": region, "attributes": map[string]string{"ApproximateReceiveCount": "1"}})
 	}
@@ -464,7 +506,7 @@ func (s stack) start(t *testing.T, binary, function string, as aws.Credentials, 
 	api := &runtimeapi.Server{FunctionARN: "arn:aws:lambda:" + region + ":" + motoAccount + ":function:" + function, Timeout: 30 * time.Second}
 	runtime := httptest.NewServer(api)
 	t.Cleanup(runtime.Close)
-	front := httptest.NewServer(byName{s.url, as})
+	front := httptest.NewServer(&byName{url: s.url, as: map[string]aws.Credentials{as.AccessKeyID: as}})
 	t.Cleanup(front.Close)
 	cmd := exec.Command(binary)
 	cmd.Env = append(slices.Clone(environment), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME="+function,
@@ -484,13 +526,29 @@ func (s stack) start(t *testing.T, binary, function string, as aws.Credentials, 
 }
 
 // byName stands before moto and undoes one deviation of moto 5.2.1 from AWS: it answers 500 to StartLogging and StopLogging by ARN. As moto
-// checks signatures when it asks IAM, each request is signed anew.
+// checks signatures when it asks IAM, each request is signed anew, with the credentials that it came with.
 type byName struct {
 	url string
-	as  aws.Credentials
+
+	mu sync.Mutex
+	as map[string]aws.Credentials // by access key: those of the function, and those that it was given by STS
 }
 
-func (b byName) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// given keeps the credentials that an answer of STS hands out.
+func (b *byName) given(answer []byte) {
+	var out struct {
+		AccessKeyID     string `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
+		SecretAccessKey string `xml:"AssumeRoleResult>Credentials>SecretAccessKey"`
+		SessionToken    string `xml:"AssumeRoleResult>Credentials>SessionToken"`
+	}
+	if xml.Unmarshal(answer, &out) == nil && out.AccessKeyID != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.as[out.AccessKeyID] = aws.Credentials{AccessKeyID: out.AccessKeyID, SecretAccessKey: out.SecretAccessKey, SessionToken: out.SessionToken}
+	}
+}
+
+func (b *byName) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -515,7 +573,10 @@ func (b byName) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(context.Background(), b.as, out, hex.EncodeToString(sum[:]), scope[3], scope[2], time.Now()); err != nil {
+	b.mu.Lock()
+	as := b.as[scope[0]]
+	b.mu.Unlock()
+	if err := v4.NewSigner().SignHTTP(context.Background(), as, out, hex.EncodeToString(sum[:]), scope[3], scope[2], time.Now()); err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
@@ -529,12 +590,17 @@ func (b byName) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, res.Header.Get(name))
 	}
 	w.WriteHeader(res.StatusCode)
-	io.Copy(w, res.Body)
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && scope[3] == "sts" {
+		b.given(answer)
+	}
+	w.Write(answer)
 }
 
-func (s stack) logging(t *testing.T) bool {
+// logging says whether trail main of the account and Region logs.
+func (m moto) logging(t *testing.T) bool {
 	t.Helper()
-	out, err := cloudtrail.NewFromConfig(s.admin).GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: aws.String("main")})
+	out, err := cloudtrail.NewFromConfig(m.admin).GetTrailStatus(t.Context(), &cloudtrail.GetTrailStatusInput{Name: aws.String("main")})
 	ok(t)(out, err)
 	return aws.ToBool(out.IsLogging)
 }
@@ -629,7 +695,7 @@ func (s stack) neighbours(t *testing.T, as aws.Credentials) {
 		"DeleteTrail": func() (any, error) { return trails.DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: main}) },
 		"UpdateTrail": func() (any, error) { return trails.UpdateTrail(ctx, &cloudtrail.UpdateTrailInput{Name: main}) },
 		"CreateTrail": func() (any, error) {
-			return trails.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: aws.String("more"), S3BucketName: aws.String("audit-logs")})
+			return trails.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: aws.String("more"), S3BucketName: aws.String("audit-logs-" + motoAccount + "-" + region)})
 		},
 		"PutEventSelectors": func() (any, error) {
 			return trails.PutEventSelectors(ctx, &cloudtrail.PutEventSelectorsInput{TrailName: main})

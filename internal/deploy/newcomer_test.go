@@ -18,11 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
-
-	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
 // forwarded stands before moto for the command line: it makes of a change set's template one that moto understands (forMoto), and
@@ -118,12 +114,7 @@ func newNewcomer(t *testing.T) *newcomer {
 	if out, err := exec.Command("go", "run", "../../tools/lambdazip", filepath.Join(n.dir, "function.zip"), filepath.Join(n.dir, "bootstrap")).CombinedOutput(); err != nil {
 		t.Fatalf("lambdazip: %v\n%s", err, out)
 	}
-	objects := s3.NewFromConfig(m.admin, func(o *s3.Options) { o.UsePathStyle = true })
-	ok(t)(objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("audit-logs"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}))
-	ok(t)(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("audit-logs"), Policy: aws.String(sim.CloudTrailBucketPolicy("audit-logs", n.trail))}))
-	trails := cloudtrail.NewFromConfig(m.admin)
-	ok(t)(trails.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("audit-logs")}))
-	ok(t)(trails.StartLogging(t.Context(), &cloudtrail.StartLoggingInput{Name: aws.String("main")}))
+	m.makeTrail(t)
 	return n
 }
 

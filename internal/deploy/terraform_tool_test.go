@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,63 +118,95 @@ var motoDiffers = map[string][]string{
 	"module.trailwarden.aws_lambda_function.sweep": {"logging_config"},
 }
 
-// onMoto uses the module with everything that moto can make.
-const onMoto = `
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-provider "aws" {
-  region                      = "eu-central-1"
-  access_key                  = "AKIDEXAMPLE"
-  secret_key                  = "secret"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-}
-
-variable "sha256" { type = string }
-
-variable "object" { type = string }
-
+// restoringToo has examples/organization put trails back in full, in the central account and in the member.
+const restoringToo = `
 module "trailwarden" {
-  source = "../.."
-
-  artifact_bucket       = "trailwarden-artifacts"
-  artifact_key          = "trailwarden.zip"
-  artifact_version      = var.object
-  artifact_sha256       = var.sha256
-  notification_email    = "security@example.com"
   restore_trail_arns    = ["arn:aws:cloudtrail:eu-central-1:123456789012:trail/main"]
   restore_log_role_arns = ["arn:aws:iam::123456789012:role/logs"]
-  organization_id       = "o-exampleorg1"
-  member_accounts       = ["444455556666"]
-  heartbeat_bus_arn     = "arn:aws:events:eu-west-1:999999999999:event-bus/trailwarden-witness"
+}
+
+module "member" {
+  restore_trail_arns    = ["arn:aws:cloudtrail:*:444455556666:trail/main"]
+  restore_log_role_arns = ["arn:aws:iam::444455556666:role/logs"]
 }
 `
 
-// TestTerraformOnMoto: apply makes what the templates make, as AWS's answers say; a second plan changes nothing; destroy leaves what
-// the README says, and nothing else.
+// Accounts of the organization on moto besides the central one, motoAccount.
+const (
+	witnessAccount = "999999999999"
+	memberAccount  = "444455556666"
+)
+
+// organizationModules are the modules of examples/organization with the account and Region that each is for, and the templates with
+// the parameters that make the same.
+func organizationModules(uploaded map[string]string) map[string]struct {
+	Stack
+	templates map[string]map[string]string
+} {
+	type module = struct {
+		Stack
+		templates map[string]map[string]string
+	}
+	const organization = "o-exampleorg1"
+	queue := "arn:aws:sqs:" + region + ":" + motoAccount + ":trailwarden-"
+	bus := "arn:aws:events:" + region + ":" + motoAccount + ":event-bus/trailwarden"
+	central := maps.Clone(uploaded)
+	maps.Copy(central, map[string]string{"RestoreTrailArns": "arn:aws:cloudtrail:" + region + ":" + motoAccount + ":trail/main", "RestoreLogRoleArns": "arn:aws:iam::" + motoAccount + ":role/logs",
+		"OrganizationId": organization, "MemberAccounts": memberAccount, "HeartbeatBusArn": "arn:aws:events:" + region + ":" + witnessAccount + ":event-bus/trailwarden-witness"})
+	return map[string]module{
+		"module.trailwarden": {Stack{Account: motoAccount, Region: region}, map[string]map[string]string{
+			"trailwarden": central,
+			"organization": {"OrganizationId": organization, "MemberAccounts": memberAccount, "QueueArn": queue + "events", "DeadLettersArn": queue + "dead-letters",
+				"TopicArn": "arn:aws:sns:" + region + ":" + motoAccount + ":trailwarden"}}},
+		"module.central_iam_events": {Stack{Account: motoAccount, Region: iamRegion}, map[string]map[string]string{"forwarder": {"HomeRegion": region}}},
+		"module.witness": {Stack{Account: witnessAccount, Region: region}, map[string]map[string]string{
+			"witness": {"WatchedAccountId": motoAccount, "WatchedRegion": region, "NotificationEmail": "board@example.com"}}},
+		"module.member": {Stack{Account: memberAccount, Region: region}, map[string]map[string]string{
+			"member-role": {"CentralAccountId": motoAccount, "OrganizationId": organization, "CentralBusArn": bus,
+				"RestoreTrailArns": "arn:aws:cloudtrail:*:" + memberAccount + ":trail/main", "RestoreLogRoleArns": "arn:aws:iam::" + memberAccount + ":role/logs"},
+			"member-rules": {"CentralBusArn": bus}}},
+		"module.member_iam_events": {Stack{Account: memberAccount, Region: iamRegion}, map[string]map[string]string{"member-rules": {"CentralBusArn": bus}}},
+	}
+}
+
+// TestTerraformOnMoto: examples/organization, with all modules in three accounts and two Regions. Apply makes what the templates make, as
+// AWS's answers say; a second plan changes nothing; destroy leaves what the README says, and nothing else.
 func TestTerraformOnMoto(t *testing.T) {
-	if os.Getenv("TRAILWARDEN_TERRAFORM_APPLY") == "" {
-		t.Skip("NOT PROVEN HERE: terraform's apply and destroy take two minutes and more; TRAILWARDEN_TERRAFORM_APPLY=1 runs them")
+	if testing.Short() {
+		t.Skip("NOT PROVEN with -short: terraform's apply and destroy, which take a minute and more")
 	}
 	t.Parallel() // it mostly waits: the provider takes 25 seconds for a queue until it trusts it
 	tf := startTerraform(t)
 	m := startMoto(t)
-	tf.env = append(tf.env, "AWS_ENDPOINT_URL="+m.url)
-	parameters := m.upload(t, zippedText(t, "#!/bin/sh\n"))
-	tf.env = append(tf.env, "TF_VAR_object="+parameters["ArtifactVersion"], "TF_VAR_sha256="+parameters["ArtifactSha256"])
-	ok(t)(nil, os.WriteFile(filepath.Join(tf.dir, "moto_override.tf"), []byte(motoLacks), 0o600))
-	ok(t)(nil, os.MkdirAll(filepath.Join(tf.dir, "examples/moto"), 0o700))
-	ok(t)(nil, os.WriteFile(filepath.Join(tf.dir, "examples/moto/main.tf"), []byte(onMoto), 0o600))
+	uploaded := m.upload(t, zippedText(t, "#!/bin/sh\n"))
+	tf.env = append(tf.env, "AWS_ENDPOINT_URL="+m.url, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE="+m.profiles(t))
+	given := map[string]any{
+		"region": region, "organization_id": "o-exampleorg1", "notification_email": uploaded["NotificationEmail"], "witness_email": "board@example.com",
+		"profiles": map[string]string{"central": "central", "witness": "witness", "member": "member"},
+		"artifact": map[string]string{"bucket": uploaded["ArtifactBucket"], "key": uploaded["ArtifactKey"], "version": uploaded["ArtifactVersion"], "sha256": uploaded["ArtifactSha256"]},
+	}
+	root := "examples/organization"
+	for name, text := range map[string]string{"moto_override.tf": motoLacks, root + "/moto_override.tf": restoringToo, root + "/moto.auto.tfvars.json": encode(t, given)} {
+		ok(t)(nil, os.WriteFile(filepath.Join(tf.dir, name), []byte(text), 0o600))
+	}
 
-	root := "examples/moto"
 	tf.must(t, root, "init", "-no-color")
 	tf.must(t, root, "apply", "-auto-approve", "-no-color")
 	state := tf.state(t, root)
-	sameAsTemplates(t, parameters, state)
+	modules := organizationModules(uploaded)
+	for name, module := range modules {
+		var want []Made
+		for template, parameters := range module.templates {
+			place := module.Stack
+			place.Parameters = parameters
+			want = append(want, mustMake(t, template, place))
+		}
+		sameAsTemplates(t, name, want, state[name])
+		delete(state, name)
+	}
+	if len(state) > 1 || state[""] == nil { // data of the example itself
+		t.Errorf("nobody looked at %v", slices.Collect(maps.Keys(state)))
+	}
 
 	tf.must(t, root, "plan", "-out=again", "-no-color")
 	changes := tf.changes(t, root, "again")
@@ -183,16 +216,38 @@ func TestTerraformOnMoto(t *testing.T) {
 
 	kept := takenOut(t)
 	args := []string{"state", "rm"}
-	for _, r := range state {
-		if kept.MatchString(r.Address) {
-			args = append(args, r.Address)
+	for _, address := range strings.Fields(tf.must(t, root, "state", "list")) {
+		if kept.MatchString(address) {
+			args = append(args, address)
 		}
 	}
 	tf.must(t, root, args...)
 	tf.must(t, root, "destroy", "-auto-approve", "-no-color")
-	if diff := cmp.Diff([]string{"log group /aws/lambda/trailwarden-react", "log group /aws/lambda/trailwarden-sweep", "queue trailwarden-dead-letters", "table trailwarden"}, m.left(t)); diff != "" {
-		t.Errorf("what is there after destroy (-README +moto)\n%s", diff)
+	want := map[string][]string{
+		"module.trailwarden": {"archive trailwarden", "log group /aws/lambda/trailwarden-react", "log group /aws/lambda/trailwarden-sweep",
+			"queue trailwarden-dead-letters", "table trailwarden"},
+		"module.central_iam_events": {"queue trailwarden-forward-dead-letters"},
+		"module.witness":            {}, "module.member": {}, "module.member_iam_events": {},
 	}
+	for name, module := range modules {
+		if diff := cmp.Diff(want[name], m.in(t, module.Account, module.Region).left(t)); diff != "" {
+			t.Errorf("%s: what is there after destroy (-README +moto)\n%s", name, diff)
+		}
+	}
+}
+
+// profiles writes credentials of an administrator of each account as the AWS CLI reads them.
+func (m moto) profiles(t *testing.T) string {
+	t.Helper()
+	var text strings.Builder
+	for profile, account := range map[string]string{"central": motoAccount, "witness": witnessAccount, "member": memberAccount} {
+		c, err := m.in(t, account, region).admin.Credentials.Retrieve(t.Context())
+		ok(t)(c, err)
+		fmt.Fprintf(&text, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n", profile, c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	}
+	file := filepath.Join(t.TempDir(), "credentials")
+	ok(t)(nil, os.WriteFile(file, []byte(text.String()), 0o600))
+	return file
 }
 
 // upload puts a zip into a versioned bucket and says so as parameters.
@@ -215,8 +270,8 @@ func zippedText(t *testing.T, text string) []byte {
 	return zipped(t, file)
 }
 
-// state are the resources of the state, without what AWS adds where nobody said anything.
-func (tf terraform) state(t *testing.T, dir string) []tfResource {
+// state are the resources of the state by module, without what AWS adds where nobody said anything.
+func (tf terraform) state(t *testing.T, dir string) map[string][]tfResource {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(tf.dir, dir, "terraform.tfstate"))
 	ok(t)(text, err)
@@ -228,30 +283,23 @@ func (tf terraform) state(t *testing.T, dir string) []tfResource {
 	}
 	ok(t)(nil, json.Unmarshal(text, &state))
 	preset := map[string]any{"datapoints_to_alarm": 0., "visibility_timeout_seconds": 30.}
-	var all []tfResource
+	all := map[string][]tfResource{}
 	for _, r := range state.Resources {
 		for _, instance := range r.Instances {
-			maps.DeleteFunc(instance.Attributes, func(name string, v any) bool { return v == "" || v == preset[name] })
-			all = append(all, tfResource{Address: r.Module + "." + r.Type + "." + r.Name, Type: r.Type, Name: r.Name, Mode: r.Mode, Values: instance.Attributes})
+			maps.DeleteFunc(instance.Attributes, func(name string, v any) bool { return v == "" && name != "pattern" || v == preset[name] })
+			all[r.Module] = append(all[r.Module], tfResource{Type: r.Type, Name: r.Name, Mode: r.Mode, Values: instance.Attributes})
 		}
 	}
 	return all
 }
 
-// sameAsTemplates holds what moto tells of what was made against the templates.
-func sameAsTemplates(t *testing.T, parameters map[string]string, state []tfResource) {
+// sameAsTemplates holds what moto tells of what a module made against the templates.
+func sameAsTemplates(t *testing.T, module string, templates []Made, state []tfResource) {
 	t.Helper()
-	maps.Copy(parameters, map[string]string{"RestoreTrailArns": "arn:aws:cloudtrail:" + region + ":" + motoAccount + ":trail/main", "RestoreLogRoleArns": "arn:aws:iam::" + motoAccount + ":role/logs",
-		"OrganizationId": "o-exampleorg1", "MemberAccounts": "444455556666", "HeartbeatBusArn": "arn:aws:events:eu-west-1:999999999999:event-bus/trailwarden-witness"})
-	queue := "arn:aws:sqs:" + region + ":" + motoAccount + ":trailwarden-"
-	want := ofTemplates(
-		mustMake(t, "trailwarden", Stack{Account: motoAccount, Region: region, Parameters: parameters}),
-		mustMake(t, "organization", Stack{Account: motoAccount, Region: region, Parameters: map[string]string{"OrganizationId": "o-exampleorg1", "MemberAccounts": "444455556666",
-			"QueueArn": queue + "events", "DeadLettersArn": queue + "dead-letters", "TopicArn": "arn:aws:sns:" + region + ":" + motoAccount + ":trailwarden"}}),
-	)
+	want := ofTemplates(templates...)
 	got, problems := asTemplate(state, false)
 	for _, p := range problems {
-		t.Error(p)
+		t.Errorf("%s: %s", module, p)
 	}
 	onlyTagsOfTemplates(t, want, got)
 	delete(want["AWS::SQS::Queue trailwarden-dead-letters"], "RedriveAllowPolicy") // motoLacks, motoDiffers
@@ -259,7 +307,7 @@ func sameAsTemplates(t *testing.T, parameters map[string]string, state []tfResou
 	delete(want["AWS::Lambda::Function trailwarden-react"], "LoggingConfig")
 	delete(want["AWS::Lambda::Function trailwarden-sweep"], "LoggingConfig")
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-templates +what Terraform made on moto\n%s", diff)
+		t.Errorf("%s: -templates +what Terraform made on moto\n%s", module, diff)
 	}
 }
 
@@ -294,38 +342,72 @@ func (tf terraform) changes(t *testing.T, dir, plan string) map[string][]string 
 	return out
 }
 
-// left is what moto still has of what evidence or the rest could be.
+// left is what moto still has, in one account and Region, of all that the templates make.
 func (m moto) left(t *testing.T) []string {
 	t.Helper()
-	var out []string
-	list := func(kind, service, target, path string) {
+	out := []string{}
+	add := func(kind string, names ...string) {
+		for _, name := range names {
+			out = append(out, kind+" "+name)
+		}
+	}
+	// listed are the names in the answer of a JSON service: items at path, each a name or an object with one.
+	listed := func(service, target, path, name string) (names []string) {
 		var answer map[string]any
 		body := m.call(t, service, "POST", "/", "{}", "X-Amz-Target", target, "Content-Type", "application/x-amz-json-1.1")
 		ok(t)(nil, json.Unmarshal(body, &answer))
 		items, _ := answer[path].([]any)
 		for _, item := range items {
-			name := fmt.Sprint(item)
 			if fields, is := item.(map[string]any); is {
-				name = fmt.Sprint(fields[map[string]string{"log group": "logGroupName", "rule": "Name", "alarm": "AlarmName"}[kind]])
-			} else if kind == "queue" {
-				name = last(name)
+				item = fields[name]
 			}
-			out = append(out, kind+" "+name)
+			names = append(names, fmt.Sprint(item))
+		}
+		return names
+	}
+	tagged := func(service, action, tag string) (names []string) {
+		for _, found := range regexp.MustCompile(`<`+tag+`>(.*?)</`+tag+`>`).FindAllSubmatch(m.query(t, service, action, url.Values{"Scope": {"Local"}}), -1) {
+			names = append(names, last(string(found[1])))
+		}
+		return names
+	}
+	add("log group", listed("logs", "Logs_20140328.DescribeLogGroups", "logGroups", "logGroupName")...)
+	add("metric filter", listed("logs", "Logs_20140328.DescribeMetricFilters", "metricFilters", "filterName")...)
+	for _, queue := range listed("sqs", "AmazonSQS.ListQueues", "QueueUrls", "") {
+		add("queue", last(queue))
+	}
+	add("table", listed("dynamodb", "DynamoDB_20120810.ListTables", "TableNames", "")...)
+	add("rule", listed("events", "AWSEvents.ListRules", "Rules", "Name")...)
+	add("archive", listed("events", "AWSEvents.ListArchives", "Archives", "ArchiveName")...)
+	for _, bus := range listed("events", "AWSEvents.ListEventBuses", "EventBuses", "Name") {
+		if bus != "default" {
+			add("bus", bus)
 		}
 	}
-	list("log group", "logs", "Logs_20140328.DescribeLogGroups", "logGroups")
-	list("queue", "sqs", "AmazonSQS.ListQueues", "QueueUrls")
-	list("table", "dynamodb", "DynamoDB_20120810.ListTables", "TableNames")
-	list("rule", "events", "AWSEvents.ListRules", "Rules")
+	add("topic", tagged("sns", "ListTopics", "TopicArn")...)
+	add("alarm", tagged("monitoring", "DescribeAlarms", "AlarmName")...)
+	add("dashboard", tagged("monitoring", "ListDashboards", "DashboardName")...)
+	if m.region == region { // of the whole account
+		for _, role := range tagged("iam", "ListRoles", "RoleName") {
+			if role != administrator {
+				add("role", role)
+			}
+		}
+		add("policy", tagged("iam", "ListPolicies", "PolicyName")...)
+	}
 	var functions struct {
 		Functions []struct{ FunctionName string }
 	}
 	ok(t)(nil, json.Unmarshal(m.call(t, "lambda", "GET", "/2015-03-31/functions/", ""), &functions))
 	for _, f := range functions.Functions {
-		out = append(out, "function "+f.FunctionName)
+		add("function", f.FunctionName)
 	}
-	for _, role := range regexp.MustCompile(`<RoleName>(.*?)</RoleName>`).FindAllSubmatch(m.query(t, "iam", "ListRoles", map[string][]string{}), -1) {
-		out = append(out, "role "+string(role[1]))
+	var schedules struct{ ScheduleGroups []struct{ Name string } }
+	ok(t)(nil, json.Unmarshal(m.call(t, "scheduler", "GET", "/schedule-groups", ""), &schedules))
+	for _, g := range schedules.ScheduleGroups {
+		if g.Name != "default" {
+			add("schedule group", g.Name)
+		}
 	}
 	slices.Sort(out)
 	return out
