@@ -33,13 +33,14 @@ var layers = []layer{
 	{level: 1, name: "incident", may: []string{"event", "trail"}, alone: true},
 	{level: 1, name: "logfile", may: []string{"event"}, alone: true, plus: "github.com/klauspost/compress/"},
 	{level: 1, name: "config", may: []string{"secret"}}, // so that everything above can say what is wrong with a file, and where
+	{level: 1, name: "awscall", may: []string{"trail"}, aws: true}, // what AWS is asked without the SDK's clients
 	{level: 2, name: "baseline", may: []string{"trail", "config"}},
 	{level: 2, name: "guard", may: []string{"event", "trail", "incident"}, alone: true},
-	{level: 2, name: "cloud", may: []string{"trail"}, aws: true},
+	{level: 2, name: "cloud", may: []string{"trail", "awscall"}, aws: true},
 	{level: 2, name: "source", may: []string{"event", "logfile"}, aws: true},
-	{level: 2, name: "ledger", may: []string{"incident"}, aws: true},
-	{level: 2, name: "notify", may: []string{"incident", "secret"}, aws: true},
-	{level: 2, name: "selfwatch", may: []string{"incident"}, aws: true},
+	{level: 2, name: "ledger", may: []string{"incident", "awscall"}, aws: true},
+	{level: 2, name: "notify", may: []string{"incident", "secret", "awscall"}, aws: true},
+	{level: 2, name: "selfwatch", may: []string{"incident", "awscall"}, aws: true},
 	{level: 2, name: "archive", may: []string{"event", "incident", "logfile"}},
 	{level: 2, name: "sim"}, // a model of AWS of its own, and no view of ours
 	{level: 3, name: "s3store", may: []string{"cloud", "archive"}, aws: true},
@@ -52,7 +53,7 @@ var layers = []layer{
 }
 
 // below is all of levels 0 to 2.
-var below = []string{"event", "trail", "secret", "incident", "logfile", "config", "baseline", "guard", "cloud", "source", "ledger", "notify", "selfwatch", "archive", "sim"}
+var below = []string{"event", "trail", "secret", "incident", "logfile", "config", "awscall", "baseline", "guard", "cloud", "source", "ledger", "notify", "selfwatch", "archive", "sim"}
 
 // unwanted is what the Lambda function's binary must not carry: templates and net/rpc switch off the
 // linker's removal of unused code (and with it the proof that no Stop or Delete call is there), the
@@ -124,7 +125,7 @@ func (l layer) forbids(imported string) string {
 		return l.name + " stands on the standard library"
 	}
 	if strings.HasPrefix(imported, "github.com/aws/") && !l.aws {
-		return "only cloud, source, ledger, notify, selfwatch, deploy, drill and wiring speak to AWS"
+		return "only awscall, cloud, source, ledger, notify, selfwatch, deploy, drill and wiring speak to AWS"
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -37,13 +38,13 @@ func (c *Client) head(ctx context.Context, bucket, owner string) error {
 	region := c.Config.Region
 	return c.retry(ctx, "HeadBucket", bucket, func(ctx context.Context) error {
 		for range 2 {
-			_, err := c.ask(ctx, lean{service: "s3", region: region, method: http.MethodHead, bucket: bucket, header: header})
-			r, refused := errors.AsType[*refusal](err)
-			if !refused {
+			_, err := c.lean().Do(ctx, awscall.Request{Service: awscall.S3, Region: region, Method: http.MethodHead, Bucket: bucket, Header: header})
+			refused, ok := errors.AsType[*awscall.Error](err)
+			if !ok {
 				return err
 			}
-			elsewhere := r.header.Get("X-Amz-Bucket-Region")
-			if r.status == http.StatusForbidden || elsewhere == "" || elsewhere == region {
+			elsewhere := refused.Header.Get("X-Amz-Bucket-Region")
+			if refused.Status == http.StatusForbidden || elsewhere == "" || elsewhere == region {
 				return err
 			}
 			region = elsewhere

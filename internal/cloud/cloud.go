@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -56,6 +57,11 @@ func (c *Client) client(cfg aws.Config, region string) *cloudtrail.Client {
 		o.Retryer = aws.NopRetryer{}
 		o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue("trailwarden", c.Version))
 	})
+}
+
+// lean makes the calls of which so few are needed that the SDK's client would be dead weight in the Lambda function.
+func (c *Client) lean() awscall.Caller {
+	return awscall.Caller{Config: c.Config, Agent: "trailwarden/" + c.Version}
 }
 
 // Self is the ARN of the principal that the credentials belong to. It is asked for once.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -48,8 +49,8 @@ func statusOf(err error) int {
 	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return answer.HTTPStatusCode()
 	}
-	if answer, ok := errors.AsType[*refusal](err); ok {
-		return answer.status
+	if answer, ok := errors.AsType[*awscall.Error](err); ok {
+		return answer.Status
 	}
 	return 0
 }

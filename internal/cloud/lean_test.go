@@ -106,19 +106,3 @@ func TestBucketOwner(t *testing.T) {
 	w.Deny("*trailwarden*", "s3:HeadBucket")
 	ask("ours", management, trail.OwnerUnknown, trail.ClassDenied)
 }
-
-// TestLeanHosts: where requests go when nobody names another AWS.
-func TestLeanHosts(t *testing.T) {
-	for want, q := range map[string]lean{
-		"https://logs.s3.eu-central-1.amazonaws.com/":            {service: "s3", region: "eu-central-1", bucket: "logs"},
-		"https://s3.eu-central-1.amazonaws.com/logs.example":     {service: "s3", region: "eu-central-1", bucket: "logs.example"},
-		"https://ec2.cn-north-1.amazonaws.com.cn/":               {service: "ec2", region: "cn-north-1"},
-		"https://organizations.us-gov-west-1.amazonaws.com/":     {service: "organizations", region: globalRegion("us-gov-east-1")},
-		"https://organizations.us-east-1.amazonaws.com/":         {service: "organizations", region: globalRegion("eu-central-1")},
-		"https://organizations.cn-northwest-1.amazonaws.com.cn/": {service: "organizations", region: globalRegion("cn-north-1")},
-	} {
-		if got := q.url(nil); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-}

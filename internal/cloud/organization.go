@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -96,9 +97,8 @@ func (c *Client) inOrganization(ctx context.Context, caller trail.Caller) (trail
 }
 
 func (c *Client) organizations(ctx context.Context, op string, in, out any) error {
-	region := globalRegion(c.Config.Region)
 	return c.retry(ctx, op, "of the organization", func(ctx context.Context) error {
-		return c.jsonCall(ctx, "organizations", region, "AWSOrganizationsV20161128."+op, in, out)
+		return c.lean().JSON(ctx, awscall.Organizations, "", "AWSOrganizationsV20161128."+op, in, out)
 	})
 }
 

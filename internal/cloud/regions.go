@@ -3,12 +3,13 @@ package cloud
 import (
 	"context"
 	"errors"
-	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -25,12 +26,11 @@ func (c *Client) Regions(ctx context.Context) ([]string, error) {
 	}
 	var regions []string
 	err := c.retry(ctx, "DescribeRegions", c.Config.Region, func(ctx context.Context) error {
-		a, err := c.ask(ctx, lean{
-			service: "ec2", region: c.Config.Region, method: http.MethodPost, body: "Action=DescribeRegions&Version=2016-11-15",
-			header: http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}},
-		})
-		regions = texts(a.body, "regionName")
-		if err == nil && len(regions) == 0 {
+		var out struct {
+			Names []string `xml:"regionInfo>item>regionName"`
+		}
+		err := c.lean().Query(ctx, awscall.EC2, "", url.Values{"Action": {"DescribeRegions"}, "Version": {"2016-11-15"}}, &out)
+		if regions = out.Names; err == nil && len(regions) == 0 {
 			return errNoRegions
 		}
 		return err
