@@ -59,6 +59,7 @@ type rig struct {
 	due     []time.Time // of the duties
 	begun   time.Time
 
+	unpinned   bool
 	faults     float64 // share of calls and writes that go wrong
 	storeDown  bool
 	interlude  func() // what the attacker may do before a call of ours
@@ -328,6 +329,8 @@ type rigOptions struct {
 	world  sim.Options
 	trails []string
 	ledger ledger.Store // in place of one in memory
+	// unpinned has no baseline: trails that were seen logging are to be logging, and that is all.
+	unpinned bool
 }
 
 // newRig furnishes an account with trails and starts the daemon. Call it in a synctest bubble.
@@ -338,7 +341,7 @@ func newRig(t testing.TB, seed uint64, o rigOptions) *rig {
 	world := sim.New(o.world)
 	r := &rig{
 		t: t, rng: rand.New(rand.NewPCG(seed, 4)), world: world, direct: world.Transport(), begun: time.Now(),
-		ledger: o.ledger, pinned: map[trail.ARN]trail.Baseline{}, disk: &memory.Disk{}, stile: &turnstile{knock: make(chan struct{}, 1)},
+		ledger: o.ledger, unpinned: o.unpinned, pinned: map[trail.ARN]trail.Baseline{}, disk: &memory.Disk{}, stile: &turnstile{knock: make(chan struct{}, 1)},
 	}
 	r.oracle = newOracle(r)
 	r.ears = []*ear{{r: r, name: "pager"}, {r: r, name: "people"}}
@@ -405,6 +408,9 @@ func (r *rig) start() {
 	}
 	for a := range r.pinned {
 		o.Pinned = append(o.Pinned, a)
+	}
+	if r.unpinned {
+		o.Baseline, o.Pinned = nil, nil
 	}
 	slices.SortFunc(o.Pinned, func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) })
 	e := must(engine.New(r.ours, o))

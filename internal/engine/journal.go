@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -18,6 +19,9 @@ type Journal struct {
 	Store ledger.Store
 	Now   func() time.Time
 	guard.Own
+
+	mu    sync.Mutex
+	sight map[trail.ARN]trail.Status // seen, and not remembered yet
 }
 
 var _ guard.Journal = (*Journal)(nil)
@@ -104,9 +108,30 @@ func intentKey(a trail.ARN, op trail.Op) string {
 // Whole implements guard.Journal.
 func (j *Journal) Whole() bool { return true }
 
-// See implements guard.Journal. What is written is what a later process has to know; deliveries alone are no reason to write.
-func (j *Journal) See(ctx context.Context, a trail.ARN, s trail.Status) {
-	before, known := j.Status(ctx, a)
+// See implements guard.Journal. What is seen is remembered when Seen says so.
+func (j *Journal) See(_ context.Context, a trail.ARN, s trail.Status) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.sight == nil {
+		j.sight = make(map[trail.ARN]trail.Status)
+	}
+	j.sight[a] = s
+}
+
+// Seen remembers how a trail was seen last, now that the incident of it is kept: who dies in between finds the same once more. What is written
+// is what a later process has to know, and only when it has changed; deliveries alone are no reason to write.
+func (j *Journal) Seen(ctx context.Context, a trail.ARN) {
+	j.mu.Lock()
+	s, ok := j.sight[a]
+	delete(j.sight, a)
+	j.mu.Unlock()
+	if !ok {
+		return
+	}
+	before, known, err := j.Status(ctx, a)
+	if err != nil {
+		return
+	}
 	j.Own.See(ctx, a, s)
 	if known && before.Logging == s.Logging && before.Started.Equal(s.Started) && before.Stopped.Equal(s.Stopped) {
 		return
@@ -120,15 +145,18 @@ func (j *Journal) See(ctx context.Context, a trail.ARN, s trail.Status) {
 }
 
 // Status implements guard.Journal.
-func (j *Journal) Status(ctx context.Context, a trail.ARN) (s trail.Status, ok bool) {
-	if s, ok := j.Own.Status(ctx, a); ok {
-		return s, true
+func (j *Journal) Status(ctx context.Context, a trail.ARN) (s trail.Status, ok bool, err error) {
+	if s, ok, _ := j.Own.Status(ctx, a); ok {
+		return s, true, nil
 	}
 	value, ok, err := mark(ctx, j.Store, "status/"+a.String(), j.Now())
-	if !ok || err != nil || json.Unmarshal([]byte(value), &s) != nil {
-		return trail.Status{}, false
+	if !ok || err != nil {
+		return trail.Status{}, false, err
 	}
-	return s, true
+	if json.Unmarshal([]byte(value), &s) != nil {
+		return trail.Status{}, false, nil // as good as none
+	}
+	return s, true, nil
 }
 
 // mark is the value of one mark.

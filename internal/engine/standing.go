@@ -55,7 +55,7 @@ func (r *run) resolve(ctx context.Context, arn trail.ARN, found []incident.Incid
 	var ended []incident.Incident
 	for _, inc := range open {
 		if inc.Well() {
-			s, known := r.Guard.Journal.Status(ctx, arn)
+			s, known, _ := r.Guard.Journal.Status(ctx, arn)
 			if !known || inc.RepairedAt == nil || !s.Delivered.After(*inc.RepairedAt) {
 				continue
 			}
@@ -66,7 +66,7 @@ func (r *run) resolve(ctx context.Context, arn trail.ARN, found []incident.Incid
 		inc.Outcome, inc.Reason, inc.Drifts = incident.Restored, "found well by the sweep; not by a call of this deployment, as far as it knows", nil
 		if w := inc.BlindWindow; w != nil && w.Open {
 			end := r.now()
-			if s, known := r.Guard.Journal.Status(ctx, arn); known && s.Started.After(w.From) {
+			if s, known, _ := r.Guard.Journal.Status(ctx, arn); known && s.Started.After(w.From) {
 				end = s.Started
 			}
 			inc.BlindWindow = incident.Window(w.From, end, r.now(), w.Certainty)

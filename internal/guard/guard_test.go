@@ -142,7 +142,7 @@ func TestReconcile(t *testing.T) {
 		{name: "a sweep reports a stopped trail and starts none",
 			cloud:   func() *fakeCloud { return stoppedAt(ago(time.Hour)) },
 			records: func() []event.Record { return nil },
-			want:    []incident.Outcome{incident.Open}, reason: "a sweep without one starts no trail"},
+			want:    []incident.Outcome{incident.Open}, reason: "a sweep leaves such a trail stopped"},
 		{name: "a sweep over a trail that is well finds nothing",
 			cloud: func() *fakeCloud { return loggingSince(ago(time.Hour)) }, records: func() []event.Record { return nil }, logging: true},
 		{name: "with a pinned baseline a sweep starts a stopped trail",

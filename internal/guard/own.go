@@ -27,9 +27,11 @@ type Journal interface {
 	Ours(ctx context.Context, r event.Record, a trail.ARN) (incidentID string, ok bool, err error)
 	// Whole says that Ours knows every call that our role makes: what it does not know, somebody else has done.
 	Whole() bool
-	// See remembers how a trail is; Status is how it was when it was last seen.
+	// See remembers how a trail is; Status is how it was when it was last seen. A journal that outlives the process may keep a sight
+	// back until what it means for people is kept.
 	See(ctx context.Context, a trail.ARN, s trail.Status)
-	Status(ctx context.Context, a trail.ARN) (s trail.Status, ok bool)
+	// An error means that it could not be found out: then it is not to be overwritten.
+	Status(ctx context.Context, a trail.ARN) (s trail.Status, ok bool, err error)
 }
 
 // Intent is a call that is about to be made.
@@ -84,14 +86,14 @@ func (o *Own) See(_ context.Context, a trail.ARN, s trail.Status) {
 }
 
 // Status implements Journal.
-func (o *Own) Status(_ context.Context, a trail.ARN) (s trail.Status, ok bool) {
+func (o *Own) Status(_ context.Context, a trail.ARN) (s trail.Status, ok bool, err error) {
 	if o == nil {
-		return trail.Status{}, false
+		return trail.Status{}, false, nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s, ok = o.last[a]
-	return s, ok
+	return s, ok, nil
 }
 
 // ownCalls is how many calls are remembered: more than can be made while their records are on the way.

@@ -12,12 +12,13 @@ import (
 )
 
 // restore brings a pinned trail back to its baseline, as far as the baseline opens it for repair. Without one only the
-// existence and the logging of the trail are judged, and nothing is repaired here.
+// existence and the logging of the trail are judged, and nothing is repaired but a stop that no record told of.
 func (w *work) restore(ctx context.Context) error {
 	w.found = w.state
 	if !w.pinned {
 		w.drifts = trail.Compare(trail.Sampled(w.arn), w.state)
-		return nil
+		w.plan.Drifts = w.drifts
+		return w.resume(ctx)
 	}
 	w.excused = w.baseline.Excuses(w.state, w.seen)
 	wanted := w.baseline.At(w.seen)
@@ -72,6 +73,34 @@ func (w *work) restore(ctx context.Context) error {
 	w.drifts = trail.Compare(wanted, w.state)
 	w.explain()
 	return errors.Join(errs...)
+}
+
+// resume starts a trail that nobody pinned and that a sweep finds stopped, when the sweep before saw it logging: the event of its stop was lost, or is
+// late. One that was not logging when it was first seen stays as it is. Until the start is read back, the trail counts as last seen
+// logging, so that the next sweep tries again; what was stopped in observe mode is left to people, also when the mode has ended.
+func (w *work) resume(ctx context.Context) error {
+	if len(w.records) > 0 || !w.state.Exists || w.state.Logging || !slices.Contains(w.state.Read, trail.GroupLogging) {
+		return nil
+	}
+	before, known, err := w.guard.journal().Status(ctx, w.arn)
+	if err != nil {
+		w.partial, w.owed = true, true
+		w.why = "whether the trail was logging before could not be read from the ledger: " + err.Error()
+		return nil
+	}
+	if !known || !trail.StoppedSince(before, w.state.Status) {
+		return nil
+	}
+	first, _, _ := w.firstly()
+	w.id = incident.ID(w.arn.String(), first)
+	w.owed = !w.guard.Observe && w.guard.elsewhere == ""
+	if err := w.do(ctx, trail.Start(w.arn), false); err != nil || w.guard.watchOnly() != "" {
+		return err
+	}
+	err = w.verify(ctx, isLogging, "logging")
+	w.drifts = trail.Compare(trail.Sampled(w.arn), w.state)
+	w.owed = err != nil
+	return err
 }
 
 // prove finds out whether a trail that was not found was deleted. A DeleteTrail among the records explains it.

@@ -13,8 +13,8 @@ import (
 // swept makes the incidents of a look that no record asked for: none when all is well.
 func (w *work) swept(ctx context.Context) []incident.Incident {
 	var out []incident.Incident
-	before, known := w.guard.journal().Status(ctx, w.arn)
-	if w.read && w.state.Exists {
+	before, known, err := w.guard.journal().Status(ctx, w.arn)
+	if w.read && w.state.Exists && !w.owed && err == nil {
 		w.guard.journal().See(ctx, w.arn, w.state.Status)
 	}
 	switch {
@@ -44,12 +44,8 @@ func (w *work) begin(findings []incident.Finding, first string, opened time.Time
 
 // drifted is the incident of a state that is not as wanted.
 func (w *work) drifted() incident.Incident {
-	wanted, drifts := w.baseline, w.plan.Drifts
-	if !w.pinned {
-		wanted, drifts = trail.Sampled(w.arn), w.drifts
-	}
 	first, opened, dark := w.firstly()
-	inc := w.begin(incident.Drifted(wanted, w.found, drifts), first, opened)
+	inc := w.begin(incident.Drifted(w.wanted(), w.found, w.plan.Drifts), first, opened)
 	inc.Drifts, inc.Coverage = driftsOf(w.drifts), w.coverage()
 	inc.Actions, inc.Reason = append(inc.Actions, w.actions...), w.why
 	switch {
@@ -60,7 +56,7 @@ func (w *work) drifted() incident.Incident {
 		at := w.verified.UTC()
 		inc.RepairedAt = &at
 	case inc.Reason == "" && !w.pinned:
-		inc.Reason = "no baseline says that this trail is to be logging: a sweep without one starts no trail"
+		inc.Reason = "no baseline says that this trail is to be logging, and it was not when trailwarden began to guard it: a sweep leaves such a trail stopped"
 	}
 	if dark && !opened.IsZero() {
 		w.window(&inc, opened, incident.FromStatus)
@@ -71,14 +67,10 @@ func (w *work) drifted() incident.Incident {
 // firstly is what makes the id of the incident of a state that is not as wanted, since when it is so, and whether nothing is recorded: of a
 // trail that records nothing its StopLoggingTime, or that it is gone, makes the id.
 func (w *work) firstly() (first string, opened time.Time, dark bool) {
-	wanted, drifts := w.baseline, w.plan.Drifts
-	if !w.pinned {
-		wanted, drifts = trail.Sampled(w.arn), w.drifts
-	}
 	var parts []string
-	for _, d := range drifts {
+	for _, d := range w.plan.Drifts {
 		switch {
-		case d.Field == trail.FieldLogging && wanted.Want.Logging:
+		case d.Field == trail.FieldLogging && w.wanted().Want.Logging:
 			dark, opened = true, w.found.Status.Stopped
 			parts = slices.Insert(parts, 0, opened.UTC().Format(time.RFC3339Nano))
 		case d.Field == trail.FieldExists:
@@ -92,6 +84,14 @@ func (w *work) firstly() (first string, opened time.Time, dark bool) {
 		parts = parts[:1]
 	}
 	return strings.Join(parts, "\n"), opened, dark
+}
+
+// wanted is what the trail is pinned to be; of one that nobody pinned, that it is there and logging.
+func (w *work) wanted() trail.Baseline {
+	if w.pinned {
+		return w.baseline
+	}
+	return trail.Sampled(w.arn)
 }
 
 // toggled is the incident of a trail that was stopped, or started, and is well again: nobody told of it.

@@ -35,6 +35,7 @@ type work struct {
 	verified time.Time // when the trail was read back as wanted after our calls
 	why      string    // why the repair was not made, or did not work
 	failed   bool      // a repair was tried, or wanted, and did not come to its end
+	owed     bool      // it was seen logging, was stopped, and is not started yet
 	again    bool      // the trail turned out to be there, and is repaired instead of created
 	partial  bool      // something could not be read
 	warning  string    // what is wrong with trailwarden itself

@@ -67,6 +67,8 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 		return true
 	case inc.Trail.ARN != next.Trail.ARN || inc.Drill != next.Drill || inc.Lasting() || next.Lasting() || inc.OwnRepair():
 		return false
+	case inc.told(next) >= 0:
+		return true // however late it comes
 	case next.Outcome == Confirmed:
 		return now.Sub(inc.latest()) <= stretch // a repair of ours whose own incident is not written yet, and will be joined
 	case !inc.Well():
@@ -75,6 +77,22 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 		return false // an incident does not begin with what was harmless
 	}
 	return inc.Acknowledged == nil && now.Sub(inc.latest()) <= stretch
+}
+
+// told is the place of the tampering that next is another account of, by what was done and when: one by its record and the other found by the
+// sweep, or one stop that the sweep found twice, since the process died before it had remembered it. -1 for none.
+func (inc Incident) told(next Incident) int {
+	if next.Record == nil && inc.RepairedAt != nil && next.OpenedAt.After(*inc.RepairedAt) {
+		return -1 // done since the repair
+	}
+	rule := ruleOf(next)
+	return slices.IndexFunc(inc.Tamperings, func(t Tampering) bool {
+		apart := t.At.Sub(next.OpenedAt).Abs()
+		if t.EventID == "" && next.Record == nil {
+			return t.Rule == rule && t.BlindWindow != nil && next.BlindWindow != nil && apart == 0
+		}
+		return t.Rule == rule && (t.EventID == "") != (next.Record == nil) && apart <= oneCall
+	})
 }
 
 // latest is when something happened last.
@@ -157,15 +175,8 @@ func (inc Incident) same(next Incident) int {
 			return i
 		}
 	}
-	rule := ruleOf(next)
-	for i, t := range inc.Tamperings {
-		near := t.At.Sub(next.OpenedAt).Abs() <= oneCall
-		if next.Record == nil && inc.RepairedAt != nil && next.OpenedAt.After(*inc.RepairedAt) {
-			near = false // done since the repair
-		}
-		if t.Rule == rule && near && (t.EventID == "") != (next.Record == nil) {
-			return i // one told by its record, the other found by the sweep
-		}
+	if i := inc.told(next); i >= 0 {
+		return i
 	}
 	if next.Record == nil && !inc.Well() {
 		return len(inc.Tamperings) - 1 // the sweep sees what is not mended yet

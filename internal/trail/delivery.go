@@ -70,3 +70,9 @@ func age(d time.Duration) string {
 func Toggled(before, after Status) bool {
 	return after.Stopped.After(before.Stopped) || after.Started.After(before.Started)
 }
+
+// StoppedSince tells whether a trail that was logging when it was read before was stopped afterwards and is stopped still, by the service's own
+// times: a trail that was made anew and never started was not.
+func StoppedSince(before, after Status) bool {
+	return before.Logging && !after.Logging && after.Stopped.After(before.Stopped) && after.Stopped.After(before.Started)
+}
