@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
-// Timeout is how long reading one secret may take, tries of the SDK included.
+// Timeout is how long reading one secret may take, three tries included.
 const Timeout = 5 * time.Second
 
 // Vault reads with the credentials of Config, in the Region that an ARN names, else in Config's. It is safe for use by several
@@ -35,14 +36,13 @@ var hints = map[string]string{
 func (v *Vault) Secret(ctx context.Context, kind, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	cfg := v.Config.Copy()
-	if region, ok := regionOf(name); ok {
-		cfg.Region = region
-	}
 	switch kind {
 	case "secretsmanager":
-		out, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
-		if err != nil {
+		var out struct {
+			SecretString *string
+			SecretBinary []byte
+		}
+		if err := v.ask(ctx, awscall.SecretsManager, name, "secretsmanager.GetSecretValue", map[string]any{"SecretId": name}, &out); err != nil {
 			return "", failure(err, "secretsmanager:GetSecretValue")
 		}
 		if out.SecretString == nil {
@@ -50,25 +50,30 @@ func (v *Vault) Secret(ctx context.Context, kind, name string) (string, error) {
 		}
 		return *out.SecretString, nil
 	case "ssm":
-		out, err := ssm.NewFromConfig(cfg).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
-		if err != nil {
+		var out struct{ Parameter *struct{ Value string } }
+		if err := v.ask(ctx, awscall.SSM, name, "AmazonSSM.GetParameter", map[string]any{"Name": name, "WithDecryption": true}, &out); err != nil {
 			return "", failure(err, "ssm:GetParameter")
 		}
 		if out.Parameter == nil {
 			return "", errors.New("the answer has no parameter")
 		}
-		return aws.ToString(out.Parameter.Value), nil
+		return out.Parameter.Value, nil
 	}
 	return "", fmt.Errorf("AWS keeps no secrets in %q", kind)
 }
 
-// regionOf is the Region that an ARN names.
-func regionOf(name string) (string, bool) {
+func (v *Vault) ask(ctx context.Context, s awscall.Service, name, target string, in, out any) error {
+	c := awscall.Caller{Config: v.Config, Agent: "trailwarden", Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, time.Second })}
+	return c.JSON(ctx, s, regionOf(name), target, in, out)
+}
+
+// regionOf is the Region that an ARN names; "" for a name.
+func regionOf(name string) string {
 	part := strings.Split(name, ":")
-	if len(part) < 6 || part[0] != "arn" || part[3] == "" {
-		return "", false
+	if len(part) < 6 || part[0] != "arn" {
+		return ""
 	}
-	return part[3], true
+	return part[3]
 }
 
 // Error is AWS's refusal to give a secret. Its text holds nothing of AWS's own words, which may quote policies and keys.
