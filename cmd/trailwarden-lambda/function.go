@@ -28,7 +28,7 @@ import (
 // function is one Lambda instance: what lasts over its invocations.
 type function struct {
 	engine    *engine.Engine
-	self      *selfwatch.Watch // nil where nothing says how the deployment should be
+	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
 }
@@ -98,7 +98,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		if err != nil {
 			log.Error("the deployment is not watched", "error", err.Error())
 		} else {
-			f.self = &selfwatch.Watch{Config: aws, Expect: expect}
+			f.self = &watcher{Watch: &selfwatch.Watch{Config: aws, Expect: expect}}
 		}
 	}
 	return f, nil
@@ -186,7 +186,9 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 		}
 	}
 	if !engine.IsSweep(payload) {
-		return f.engine.Invoke(ctx, payload)
+		answer, err := f.engine.Invoke(ctx, payload)
+		f.glance(ctx)
+		return answer, err
 	}
 	return f.sweep(ctx)
 }
@@ -204,17 +206,4 @@ func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	}
 	writeMetrics(os.Stdout, report, time.Now())
 	return json.RawMessage(`{"handled":true}`), errors.Join(errs...)
-}
-
-// look holds the deployment against how it should be.
-func (f *function) look(ctx context.Context) error {
-	found, err := f.self.Look(ctx)
-	var faults []engine.Fault
-	for _, x := range found {
-		faults = append(faults, engine.Fault{Rule: x.Rule, Severity: x.Severity, Resource: x.Resource, Text: x.Text, Want: x.Want, Got: x.Got, Mend: x.Mend})
-	}
-	if err != nil && len(faults) == 0 {
-		return err // what could not be read may be as wrong as before
-	}
-	return errors.Join(err, f.engine.Faults(ctx, faults))
 }

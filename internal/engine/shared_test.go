@@ -108,12 +108,12 @@ func TestFaultsOfTheDeployment(t *testing.T) {
 		k := newKept(t)
 		fault := Fault{Rule: "lambda.code", Severity: incident.Critical, Resource: "trailwarden-react", Text: "Its code is not what was deployed", Want: "aaa", Got: "bbb", Mend: "Deploy it again."}
 		for range 3 {
-			if err := k.engine.Faults(t.Context(), []Fault{fault}); err != nil {
+			if err := k.engine.Faults(t.Context(), []Fault{fault}, nil); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
 		}
-		if err := k.engine.Faults(t.Context(), nil); err != nil {
+		if err := k.engine.Faults(t.Context(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if d := stages(k.mail.take()); !slices.Equal(d, []string{"opened open", "opened restored"}) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -61,8 +62,10 @@ type Fault struct {
 // ownSource marks incidents of trailwarden's own deployment.
 const ownSource = "self"
 
-// Faults records what is wrong with trailwarden itself and tells of it; what was wrong before and is not any more is restored.
-func (e *Engine) Faults(ctx context.Context, faults []Fault) error {
+// Faults records what is wrong with trailwarden itself and tells of it; what was wrong before and is not any more is restored. Hidden
+// says what nobody knows now, as it could not be read: that stays as it was. Nil when everything is known. Two functions that find
+// the same have one incident.
+func (e *Engine) Faults(ctx context.Context, faults []Fault, hidden func(rule, resource string) bool) error {
 	now := e.now()
 	open, err := e.Keeper.Store.Incidents(ctx, ledger.Query{Open: true})
 	if err != nil {
@@ -75,14 +78,24 @@ func (e *Engine) Faults(ctx context.Context, faults []Fault) error {
 		inc.Trail, inc.Source = incident.TrailRef{}, ownSource
 		inc.Drifts = []incident.Drift{{Field: f.Resource, Want: f.Want, Got: f.Got}}
 		inc.Reason = "trailwarden does not repair itself: whoever could change it could change that too"
-		inc.NextSteps = []incident.Step{{Text: f.Mend}}
+		inc.NextSteps = []incident.Step{step(f.Mend)}
 		incidents = append(incidents, inc)
 	}
 	for _, inc := range open {
 		if inc.Source != ownSource || slices.ContainsFunc(incidents, func(found incident.Incident) bool { return found.ID == inc.ID }) {
 			continue
 		}
+		rule, resource := inc.Findings[0].Rule, ""
+		if len(inc.Drifts) > 0 {
+			resource = inc.Drifts[0].Field
+		}
+		if hidden != nil && hidden(rule, resource) {
+			continue
+		}
 		inc.Outcome, inc.Reason, inc.Drifts, inc.NextSteps = incident.Restored, "it is as deployed again", []incident.Drift{}, []incident.Step{}
+		if slices.ContainsFunc(faults, func(f Fault) bool { return f.Resource == resource }) {
+			inc.Reason = "something else is wrong with it now, which is an incident of its own"
+		}
 		incidents = append(incidents, inc)
 	}
 	if len(incidents) == 0 {
@@ -94,4 +107,12 @@ func (e *Engine) Faults(ctx context.Context, faults []Fault) error {
 	}
 	e.Send(ctx, messages)
 	return nil
+}
+
+// step is what to do, as a command where it is one.
+func step(mend string) incident.Step {
+	if strings.HasPrefix(mend, "aws ") {
+		return incident.Step{Text: "Find out in Event history who did it, then put it back.", Command: mend}
+	}
+	return incident.Step{Text: mend}
 }

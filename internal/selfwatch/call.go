@@ -52,28 +52,35 @@ const (
 
 type configuration struct {
 	CodeSha256, Role, Runtime, State string
+	Timeout, MemorySize              int
 	Layers, FileSystemConfigs        []json.RawMessage
 	Environment                      struct{ Variables map[string]string }
+	VpcConfig                        struct{ SubnetIds []string }
 }
 
 func (c caller) configuration(ctx context.Context, name string) (out configuration, err error) {
-	return out, c.get(ctx, "GetFunctionConfiguration", name, "/2015-03-31/functions/"+url.PathEscape(name)+"/configuration", &out)
+	return out, c.get(ctx, "lambda", "GetFunctionConfiguration", name, "/2015-03-31/functions/"+url.PathEscape(name)+"/configuration", &out)
 }
 
 // concurrency is what is reserved for a function, nil when nothing is.
 func (c caller) concurrency(ctx context.Context, name string) (*int, error) {
 	var out struct{ ReservedConcurrentExecutions *int }
-	err := c.get(ctx, "GetFunctionConcurrency", name, "/2019-09-30/functions/"+url.PathEscape(name)+"/concurrency", &out)
+	err := c.get(ctx, "lambda", "GetFunctionConcurrency", name, "/2019-09-30/functions/"+url.PathEscape(name)+"/concurrency", &out)
 	return out.ReservedConcurrentExecutions, err
 }
 
-type mapping struct{ UUID, State, EventSourceArn string }
+type mapping struct {
+	UUID, State, EventSourceArn    string
+	FilterCriteria                 struct{ Filters []json.RawMessage }
+	FunctionResponseTypes          []string
+	MaximumBatchingWindowInSeconds int
+}
 
 // mappings are those between a queue and a function.
 func (c caller) mappings(ctx context.Context, function, queue string) ([]mapping, error) {
 	var out struct{ EventSourceMappings []mapping }
 	query := url.Values{"EventSourceArn": {queue}, "FunctionName": {function}}
-	err := c.get(ctx, "ListEventSourceMappings", function, "/2015-03-31/event-source-mappings?"+query.Encode(), &out)
+	err := c.get(ctx, "lambda", "ListEventSourceMappings", function, "/2015-03-31/event-source-mappings?"+query.Encode(), &out)
 	var ours []mapping
 	for _, m := range out.EventSourceMappings {
 		if m.EventSourceArn == queue {
@@ -83,8 +90,8 @@ func (c caller) mappings(ctx context.Context, function, queue string) ([]mapping
 	return ours, err
 }
 
-func (c caller) get(ctx context.Context, op, target, path string, out any) error {
-	return c.call(ctx, request{op: op, target: target, service: "lambda", region: c.Region, method: http.MethodGet, path: path}, func(b []byte) error { return json.Unmarshal(b, out) })
+func (c caller) get(ctx context.Context, service, op, target, path string, out any) error {
+	return c.call(ctx, request{op: op, target: target, service: service, region: c.Region, method: http.MethodGet, path: path}, func(b []byte) error { return json.Unmarshal(b, out) })
 }
 
 type described struct{ State, EventPattern string }
@@ -105,13 +112,17 @@ func (c caller) targets(ctx context.Context, rule string) ([]target, error) {
 }
 
 func (c caller) event(ctx context.Context, op, target string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", op, err)
+	return c.target(ctx, request{op: op, target: target, service: "events", region: c.Region}, "application/x-amz-json-1.1", "AWSEvents", in, out)
+}
+
+// target calls an operation that is named in a header.
+func (c caller) target(ctx context.Context, r request, content, prefix string, in, out any) (err error) {
+	if r.body, err = json.Marshal(in); err != nil {
+		return fmt.Errorf("encode %s: %w", r.op, err)
 	}
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"AWSEvents." + op}}
-	return c.call(ctx, request{op: op, target: target, service: "events", region: c.Region, method: http.MethodPost, path: "/", header: header, body: body},
-		func(b []byte) error { return json.Unmarshal(b, out) })
+	r.method, r.path = http.MethodPost, "/"
+	r.header = http.Header{"Content-Type": {content}, "X-Amz-Target": {prefix + "." + r.op}}
+	return c.call(ctx, r, func(b []byte) error { return json.Unmarshal(b, out) })
 }
 
 // attached are the ARNs of a role's managed policies.

@@ -1,8 +1,8 @@
 // Package selfwatch looks at trailwarden's own deployment, as an attacker would before stopping a trail: are the functions'
 // code, role, environment and concurrency as deployed, does the rule still take every watched call and hand it to the queue,
-// does the queue still reach the function, is the policy that repairs still attached? It only reads. What is expected
-// stands in TRAILWARDEN_SELF, which the template writes. It speaks to AWS by the SDK's signer and HTTP client alone: three
-// more service clients would double the function's zip.
+// does the queue keep it and reach the function, does the timer still start the sweep, is the policy that repairs still attached?
+// It only reads. What is expected stands in TRAILWARDEN_SELF, which the template writes: both functions have it, so that each
+// tells of the other. It speaks to AWS by the SDK's signer and HTTP client alone: five more service clients would double the zip.
 package selfwatch
 
 import (
@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,6 +31,18 @@ type Expect struct {
 	React        Function `json:"react"`
 	Sweep        Function `json:"sweep"`
 	Rule         Rule     `json:"rule"`
+	// What older templates do not tell is not looked at.
+	Schedule *Schedule `json:"schedule,omitempty"`
+	Events   *Events   `json:"events,omitempty"`
+}
+
+// functionARN is the ARN of a function in the queue's account and Region.
+func (e Expect) functionARN(f Function) string {
+	part := strings.Split(e.Queue, ":")
+	if len(part) != 6 {
+		return f.Name
+	}
+	return fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s", part[1], part[3], part[4], f.Name)
 }
 
 // Function is one of the two Lambda functions.
@@ -51,11 +65,18 @@ func Parse(text string) (Expect, error) {
 	if err := d.Decode(&e); err != nil {
 		return Expect{}, fmt.Errorf("parse %s: %w", Variable, err)
 	}
-	for name, value := range map[string]string{
+	needed := map[string]string{
 		"code_sha256": e.CodeSHA256, "queue": e.Queue, "react.name": e.React.Name, "react.role": e.React.Role,
 		"sweep.name": e.Sweep.Name, "sweep.role": e.Sweep.Role, "rule.name": e.Rule.Name, "rule.account": e.Rule.Account,
-	} {
-		if value == "" {
+	}
+	if s := e.Schedule; s != nil {
+		needed["schedule.group"], needed["schedule.name"], needed["schedule.expression"] = s.Group, s.Name, s.Expression
+	}
+	if q := e.Events; q != nil {
+		needed["events.dead_letters"], needed["events.senders"] = q.DeadLetters, strings.Join(q.Senders, " ")
+	}
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		if needed[name] == "" {
 			return Expect{}, fmt.Errorf("parse %s: %s is missing", Variable, name)
 		}
 	}
@@ -78,52 +99,83 @@ type Watch struct {
 	Expect Expect
 }
 
-// Look reads everything and says what is wrong. An error says what could not be read; the findings hold all the same.
+// Look reads everything and says what is wrong. The error, an *Unread, says what could not be read; the findings hold all the same.
 func (w *Watch) Look(ctx context.Context) ([]Finding, error) {
 	var l look
 	l.caller = caller{w.Config}
 	l.functions(ctx, w.Expect)
 	l.mapping(ctx, w.Expect)
 	l.rule(ctx, w.Expect)
+	l.schedule(ctx, w.Expect)
+	l.queue(ctx, w.Expect)
 	l.repairs(ctx, w.Expect)
-	return l.findings, errors.Join(l.errs...)
+	if len(l.unread.hidden) == 0 {
+		return l.findings, nil
+	}
+	return l.findings, &l.unread
+}
+
+// Unread is what a look could not see.
+type Unread struct {
+	Errs []error // one for each read that failed
+	// Refused are those of them that IAM refused, of reads that older roles are not granted.
+	Refused []error
+	hidden  []hidden
+}
+
+// hidden is what a read would have told of: rules by what their ids begin with.
+type hidden struct {
+	resource string
+	rules    []string
+}
+
+func (u *Unread) Error() string {
+	return errors.Join(append(slices.Clone(u.Errs), u.Refused...)...).Error()
+}
+
+// Unwrap returns every error.
+func (u *Unread) Unwrap() []error { return append(slices.Clone(u.Errs), u.Refused...) }
+
+// Hides says whether a finding of this rule on this resource may be as true as before, or as untrue: what would tell was not read.
+func (u *Unread) Hides(rule, resource string) bool {
+	return slices.ContainsFunc(u.hidden, func(h hidden) bool {
+		return h.resource == resource && slices.ContainsFunc(h.rules, func(begin string) bool { return strings.HasPrefix(rule, begin) })
+	})
 }
 
 // look is one look at everything.
 type look struct {
 	caller
 	findings []Finding
-	errs     []error
+	unread   Unread
 }
 
 func (l *look) find(rule string, severity incident.Severity, resource, text, want, got, mend string) {
 	l.findings = append(l.findings, Finding{rule, severity, resource, text, want, got, mend})
 }
 
-func (l *look) fail(err error) { l.errs = append(l.errs, err) }
-
-const redeploy = "deploy trailwarden again from a machine that you trust, and look in Event history for who changed it"
-
-// mapping sees whether the queue reaches the function.
-func (l *look) mapping(ctx context.Context, e Expect) {
-	mappings, err := l.mappings(ctx, e.React.Name, e.Queue)
-	if err != nil {
-		l.fail(err)
-		return
-	}
-	for _, m := range mappings {
-		if m.State == "Enabled" || m.State == "Updating" || m.State == "Enabling" || m.State == "Creating" {
-			return
-		}
-	}
-	if len(mappings) == 0 {
-		l.find("lambda.mapping-deleted", incident.Critical, e.Queue, "events no longer reach the function: its mapping to the queue is gone",
-			"a mapping", "none", redeploy)
-		return
-	}
-	l.find("lambda.mapping-changed", incident.Critical, e.Queue, "events no longer reach the function: its mapping to the queue is off", "Enabled", mappings[0].State,
-		"aws lambda update-event-source-mapping --enabled --uuid "+mappings[0].UUID)
+// fail notes a read that failed, and which findings it would have told of.
+func (l *look) fail(err error, resource string, rules ...string) {
+	l.unread.Errs = append(l.unread.Errs, err)
+	l.hide(resource, rules...)
 }
+
+// mayRefuse is fail for a read that older roles are not granted.
+func (l *look) mayRefuse(err error, resource string, rules ...string) {
+	if code := codeOf(err); code == "AccessDeniedException" || code == "AccessDenied" {
+		l.unread.Refused = append(l.unread.Refused, err)
+	} else {
+		l.unread.Errs = append(l.unread.Errs, err)
+	}
+	l.hide(resource, rules...)
+}
+
+func (l *look) hide(resource string, rules ...string) {
+	l.unread.hidden = append(l.unread.hidden, hidden{resource, rules})
+}
+
+// ask is what to do where no single command mends it. To deploy the same again would not: CloudFormation does not see what was changed past it.
+const ask = "look in Event history for who changed it, and run trailwarden doctor from a machine that you trust: it says what mends it"
 
 // repairs sees whether the kill switch was used.
 func (l *look) repairs(ctx context.Context, e Expect) {
@@ -133,7 +185,7 @@ func (l *look) repairs(ctx context.Context, e Expect) {
 	for _, role := range []string{e.React.Role, e.Sweep.Role} {
 		attached, err := l.attached(ctx, role)
 		if err != nil {
-			l.fail(err)
+			l.fail(err, role, "iam.policy-detached")
 			continue
 		}
 		if !attached[e.RepairPolicy] {
