@@ -20,6 +20,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
@@ -30,13 +31,14 @@ type function struct {
 	engine    *engine.Engine
 	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
+	vault     *anchor.Bucket // where the sweep anchors the ledger's heads; nil where nothing says so
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
 }
 
 // build makes everything before the first event, where Lambda gives a full processor: configuration, certificate
 // roots, clients, and the connection to CloudTrail.
 func build(ctx context.Context, log *slog.Logger, environ []string) (*function, error) {
-	cfg, problems := config.FromEnv(environ)
+	cfg, problems := configuration(environ)
 	if problems != nil {
 		// A trail that nobody can be told of is still started again.
 		log.Error("configuration: what is wrong in it is left out", "error", problems.Error())
@@ -70,7 +72,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat)}
+	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -102,6 +104,29 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		}
 	}
 	return f, nil
+}
+
+// configuration is what the environment says, and under it the file in the function's zip that the environment names: to change that is
+// to deploy. What is wrong in either is left out.
+func configuration(environ []string) (config.Config, error) {
+	var layer config.Layer
+	if name := os.Getenv("TRAILWARDEN_CONFIG"); name != "" {
+		layer = config.ReadJSON(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), name), name)
+	}
+	return config.Load(layer, config.Env(environ))
+}
+
+// openVault opens the bucket that the ledger's heads are anchored in; nil where there is none, or none that can be used.
+func openVault(aws aws.Config, cfg config.Config, log *slog.Logger) *anchor.Bucket {
+	if cfg.Anchor.Bucket == "" {
+		return nil
+	}
+	vault, err := anchor.Open(aws, anchor.Options{Bucket: cfg.Anchor.Bucket, Owner: cfg.Anchor.Owner})
+	if err != nil {
+		log.Error("the ledger's heads are not anchored", "error", err.Error(), "hint", "set anchor.bucket and anchor.bucket_owner")
+		return nil
+	}
+	return vault
 }
 
 // openLedger opens the table that is configured; nil where there is none, or none that can be used: the repair is made and told all the same.
@@ -201,6 +226,9 @@ func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	report := f.engine.Sweep(ctx)
 	// The function's role may remove nothing from the ledger: `trailwarden incidents prune` does, with a person's.
 	errs := []error{report.Err(), f.engine.Tend(ctx, f.heartbeat, 0)}
+	if f.vault != nil && f.engine.Keeper != nil {
+		errs = append(errs, f.engine.DepositDue(ctx, f.vault.Deposit))
+	}
 	if f.self != nil && f.engine.Keeper != nil {
 		errs = append(errs, f.look(ctx))
 	}

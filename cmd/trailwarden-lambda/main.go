@@ -1,5 +1,6 @@
 // Command trailwarden-lambda is trailwarden as an AWS Lambda function (runtime provided.al2023). Its environment
-// configures it: SNSARN, as in the 2017 AWS sample, or TRAILWARDEN_*.
+// configures it: SNSARN, as in the 2017 AWS sample, or TRAILWARDEN_*; and under that the file in its zip that
+// TRAILWARDEN_CONFIG names.
 package main
 
 import (

@@ -165,14 +165,7 @@ func (a *app) newDaemon(ctx context.Context, cfg config.Config, where cloud.Opti
 		if err != nil {
 			return nil, fail(exitUsage, "set anchor.bucket and anchor.bucket_owner", err)
 		}
-		d.Anchor = func(ctx context.Context) error {
-			heads, err := e.Anchor(ctx)
-			if err != nil || len(heads) == 0 {
-				return err
-			}
-			_, err = bucket.Put(ctx, heads, time.Now())
-			return err
-		}
+		d.Anchor = func(ctx context.Context) error { return e.Deposit(ctx, bucket.Deposit) }
 	} else {
 		d.Anchor = func(ctx context.Context) error {
 			_, err := e.Anchor(ctx)

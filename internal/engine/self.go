@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -61,41 +59,4 @@ func (e *Engine) Prune(ctx context.Context, keep time.Duration) error {
 		return fmt.Errorf("retention: %w", err)
 	}
 	return nil
-}
-
-// Anchor writes the heads of the chains that have grown into the ledger's own chain, so that whoever holds one head of that can
-// prove what all the others were. It returns the heads of all chains; none when no chain has grown.
-func (e *Engine) Anchor(ctx context.Context) ([]ledger.Head, error) {
-	heads, err := e.Keeper.Store.Heads(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("anchor: %w", err)
-	}
-	e.anchors.mu.Lock()
-	defer e.anchors.mu.Unlock()
-	grown := slices.DeleteFunc(slices.Clone(heads), func(h ledger.Head) bool {
-		return h.Chain == ledger.System || e.anchors.last[h.Chain] == h.Seq
-	})
-	if len(grown) == 0 {
-		return nil, nil
-	}
-	head, err := e.Keeper.Store.Write(ctx, ledger.Batch{
-		Chain: ledger.System, Entries: []ledger.Draft{{Time: e.now(), Kind: ledger.KindAnchor, Body: grown}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("anchor: %w", err)
-	}
-	if e.anchors.last == nil {
-		e.anchors.last = make(map[string]int64)
-	}
-	for _, h := range grown {
-		e.anchors.last[h.Chain] = h.Seq
-	}
-	heads = slices.DeleteFunc(heads, func(h ledger.Head) bool { return h.Chain == ledger.System })
-	return append(heads, head), nil
-}
-
-// anchors are the sequence numbers that were anchored last, by chain.
-type anchors struct {
-	mu   sync.Mutex
-	last map[string]int64
 }

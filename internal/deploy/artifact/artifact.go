@@ -1,6 +1,6 @@
-// Package artifact is the zip that Lambda runs: "bootstrap", executable, and, where trails are pinned, the baseline, so
-// that to change it is to deploy. The same bytes in give the same bytes out, so that everybody can check what runs in
-// their account.
+// Package artifact is the zip that Lambda runs: "bootstrap", executable, and beside it the baseline, where trails are
+// pinned, and the configuration, where there is one, so that to change either is to deploy. The same bytes in give the
+// same bytes out, so that everybody can check what runs in their account.
 package artifact
 
 import (
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/config"
 )
 
 // Baseline is the name of the baseline in the zip, and the value of TRAILWARDEN_BASELINE.
@@ -32,6 +33,7 @@ const largest = 250 << 20
 type Artifact struct {
 	Bootstrap []byte         // the program
 	Pinned    *baseline.File // nil: no trail is pinned
+	Config    []byte         // as Configure makes it; nil: the environment is all there is
 }
 
 // Open reads a zip, and refuses what Lambda could not run as the templates say: linux, arm64.
@@ -52,17 +54,26 @@ func Open(packed []byte) (Artifact, error) {
 		return a, fmt.Errorf("read zip: bootstrap is for %s, and the functions run on arm64", program.Machine)
 	}
 	document, err := content(z, Baseline)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a, nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		pinned, err := baseline.Decode(document)
+		if err != nil {
+			return a, fmt.Errorf("read the baseline in the zip: %w", err)
+		}
+		a.Pinned = &pinned
+	case !errors.Is(err, fs.ErrNotExist):
 		return a, fmt.Errorf("read zip: %w", err)
 	}
-	pinned, err := baseline.Decode(document)
-	if err != nil {
-		return a, fmt.Errorf("read the baseline in the zip: %w", err)
+	document, err = content(z, Config)
+	switch {
+	case err == nil:
+		if _, err := config.Load(config.JSON(Config, document)); err != nil {
+			return a, fmt.Errorf("read the configuration in the zip: %w", err)
+		}
+		a.Config = document
+	case !errors.Is(err, fs.ErrNotExist):
+		return a, fmt.Errorf("read zip: %w", err)
 	}
-	a.Pinned = &pinned
 	return a, nil
 }
 
@@ -91,6 +102,9 @@ func (a Artifact) Pack() ([]byte, error) {
 			return nil, fmt.Errorf("encode baseline: %w", err)
 		}
 		files = append(files, packedFile{Baseline, 0o644, document})
+	}
+	if a.Config != nil {
+		files = append(files, packedFile{Config, 0o644, a.Config})
 	}
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)

@@ -135,6 +135,12 @@ func (b *Bucket) Put(ctx context.Context, heads []ledger.Head, now time.Time) (A
 	return a, nil
 }
 
+// Deposit is Put for who asks only whether it is done.
+func (b *Bucket) Deposit(ctx context.Context, heads []ledger.Head, now time.Time) error {
+	_, err := b.Put(ctx, heads, now)
+	return err
+}
+
 // Heads are the heads of all anchors that hold: what ledger.Verify is to find in the chains.
 func Heads(anchors []Anchor) []ledger.Head {
 	var all []ledger.Head
