@@ -667,6 +667,7 @@ func TestDeployedOnMoto(t *testing.T) {
 	}
 	s.neighbours(t, as)
 	s.killed(t, api, sweep)
+	s.toldOfItself(t)
 	s.mapped(t, true)
 	s.watched(t)
 	s.destroyed(t)
