@@ -65,7 +65,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		},
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
-	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
+	o.RestoreRole, o.MemberRole, o.Remediators = cfg.RestoreRoleARN, cfg.MemberRole, cfg.Remediators
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true

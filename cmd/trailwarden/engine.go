@@ -36,7 +36,7 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) { return a.channels(cfg, aws, e) },
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
-	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
+	o.RestoreRole, o.MemberRole, o.Remediators = cfg.RestoreRoleARN, cfg.MemberRole, cfg.Remediators
 	for _, change := range with {
 		change(&o)
 	}
