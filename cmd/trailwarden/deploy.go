@@ -48,9 +48,9 @@ func deployCommand(a *app) *cobra.Command {
 with the baseline and the configuration in it into a private bucket, makes a change set, shows what would exist, each permission
 and what it costs, and does it after a yes. Then runs ` + "`trailwarden doctor`" + `. Deploy in the home Region of the trails.
 
-Of the configuration file (-c, else trailwarden.yaml where there is one) travels what concerns a function: channels, routing,
-evidence, anchors. The roles may then do what that needs, and no more. Secrets do not travel: they stay in Secrets Manager or
-Parameter Store. What your environment sets is not deployed.
+Of the configuration file (-c, at the first time else trailwarden.yaml where there is one) travels what concerns a function:
+channels, routing, evidence, anchors. The roles may then do what that needs, and no more. Secrets do not travel: they stay in
+Secrets Manager or Parameter Store. What your environment sets is not deployed. An update without -c keeps what is deployed.
 
 Nothing but the bucket with the zip is made before the yes, and that is said. A stack that fails is rolled back and removed,
 and whatever stays is listed with the command that removes it. --dry-run makes nothing at all.
