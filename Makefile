@@ -3,8 +3,9 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# A baseline that travels in the zip: BASELINE=trailwarden.baseline.yaml make lambda
+# What travels in the zip besides the program: BASELINE=trailwarden.baseline.yaml CONFIG=trailwarden.yaml make lambda
 BASELINE ?=
+CONFIG   ?=
 
 # The commit, unless the caller names a version: VERSION=v1.2.3 make lambda
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -55,7 +56,7 @@ dist/trailwarden-lambda-%.zip: FORCE
 	@mkdir -p dist/$*
 	@GOOS=linux GOARCH=$* CGO_ENABLED=0 go build -tags $(LAMBDA_TAGS) -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" \
 		-o dist/$*/bootstrap ./cmd/trailwarden-lambda
-	@go run ./tools/lambdazip $@ dist/$*/bootstrap $(BASELINE)
+	@go run ./tools/lambdazip $(if $(CONFIG),-config $(CONFIG)) $@ dist/$*/bootstrap $(BASELINE)
 
 dist/trailwarden-scan-lambda-%.zip: FORCE
 	@mkdir -p dist/scan-$*

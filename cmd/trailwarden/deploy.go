@@ -31,22 +31,26 @@ type deployFlags struct {
 	stack, bucket, zip, zipSHA256 string
 	template, repair              string
 	update, dryRun, policy        bool
-	nothingPinned                 bool
+	nothingPinned, noConfig       bool
 	history                       time.Duration
 	groups                        []string // of settings that the captured baseline opens for repair
 }
 
 // computed are parameters that deploy itself works out.
-var computed = []string{"ArtifactBucket", "ArtifactKey", "ArtifactVersion", "ArtifactSha256", "Baseline", "Release"}
+var computed = []string{"ArtifactBucket", "ArtifactKey", "ArtifactVersion", "ArtifactSha256", "Baseline", "Config", "Release"}
 
 func deployCommand(a *app) *cobra.Command {
 	var f deployFlags
 	c := &cobra.Command{
 		Use:   "deploy",
 		Short: "Put trailwarden into an AWS account, or update it",
-		Long: `Deploys trailwarden.yaml as a CloudFormation stack: pins the trails as they are (or takes --baseline), puts the function's zip
-with the baseline in it into a private bucket, makes a change set, shows what would exist, each permission and what it costs,
-and does it after a yes. Then runs ` + "`trailwarden doctor`" + `. Deploy in the home Region of the trails.
+		Long: `Deploys trailwarden as a CloudFormation stack: pins the trails as they are (or takes --baseline), puts the function's zip
+with the baseline and the configuration in it into a private bucket, makes a change set, shows what would exist, each permission
+and what it costs, and does it after a yes. Then runs ` + "`trailwarden doctor`" + `. Deploy in the home Region of the trails.
+
+Of the configuration file (-c, else trailwarden.yaml where there is one) travels what concerns a function: channels, routing,
+evidence, anchors. The roles may then do what that needs, and no more. Secrets do not travel: they stay in Secrets Manager or
+Parameter Store. What your environment sets is not deployed.
 
 Nothing but the bucket with the zip is made before the yes, and that is said. A stack that fails is rolled back and removed,
 and whatever stays is listed with the command that removes it. --dry-run makes nothing at all.
@@ -55,6 +59,7 @@ Each parameter of the template is a flag. --repair off is the kill switch: nothi
 watching and telling go on.`,
 		Example: `  trailwarden deploy --email security@example.com
   trailwarden deploy --dry-run --email security@example.com       # show it, make nothing
+  trailwarden deploy -c trailwarden.yaml --email security@example.com   # Slack, PagerDuty, routing, …
   trailwarden deploy --print-policy                               # what whoever deploys must be allowed
   trailwarden deploy --update --baseline trailwarden.baseline.yaml
   trailwarden deploy --update --restore-trail-arns ARN,ARN        # let them be put back in full
@@ -85,6 +90,7 @@ watching and telling go on.`,
 	c.Flags().Lookup("print-template").NoOptDefVal = deploy.Templates[0]
 	c.Flags().StringVar(&f.repair, "repair", "", "`off|on`: the kill switch of a stack that stands")
 	c.Flags().BoolVar(&f.nothingPinned, "no-baseline", false, "Pin no trail: stopped trails are started, everything else is only told")
+	c.Flags().BoolVar(&f.noConfig, "no-config", false, "Deploy no configuration file: people are told by SNS alone")
 	c.Flags().StringSliceVar(&f.groups, "pin-repair", nil, "`Groups` of settings that a captured baseline opens for repair, as in baseline capture --repair")
 	c.Flags().DurationVar(&f.history, "history", historyKept, "How far to look back for who changed the trails that are captured; 0 for not at all")
 	parameterFlags(c)
@@ -158,23 +164,26 @@ func (a *app) printPolicy(c *cobra.Command, f deployFlags) error {
 // deployment is a deployment under way, and in JSON what came of it: schema deploy, as the command line's other documents.
 type deployment struct {
 	head
-	Stack     string             `json:"stack"`
-	Account   string             `json:"account"`
-	Region    string             `json:"region"`
-	Status    string             `json:"status"` // deployed, updated, unchanged, dry-run
-	Baseline  pinnedBy           `json:"baseline"`
-	Artifact  stack.Object       `json:"artifact"`
-	Resources []deployedResource `json:"resources"`
-	Changes   []stack.Change     `json:"changes"`
-	Grants    []deploy.Grant     `json:"permissions"`
-	Cost      []deploy.Charge    `json:"cost_per_month"`
-	Outputs   map[string]string  `json:"outputs"`
-	Next      []string           `json:"next"`
-	Left      []stack.Leftover   `json:"left"`
+	Stack         string             `json:"stack"`
+	Account       string             `json:"account"`
+	Region        string             `json:"region"`
+	Status        string             `json:"status"` // deployed, updated, unchanged, dry-run
+	Baseline      pinnedBy           `json:"baseline"`
+	Configuration configuredBy       `json:"configuration"`
+	Artifact      stack.Object       `json:"artifact"`
+	Resources     []deployedResource `json:"resources"`
+	Changes       []stack.Change     `json:"changes"`
+	Grants        []deploy.Grant     `json:"permissions"`
+	Cost          []deploy.Charge    `json:"cost_per_month"`
+	Outputs       map[string]string  `json:"outputs"`
+	Next          []string           `json:"next"`
+	Left          []stack.Leftover   `json:"left"`
 
 	template   deploy.Template
 	parameters map[string]string // that the command line names
+	derived    map[string]string // that follow from the configuration
 	before     stack.View
+	old        artifact.Artifact // what is deployed, once it was read
 	pinned     *baseline.File
 	packed     []byte
 	effective  map[string]string // before, given and computed together
@@ -207,6 +216,10 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	if !f.dryRun && !a.yes && !terminal(a.stdin) {
 		return usage("say --yes to do it without being asked, or --dry-run to see what would be done", "nobody to ask: standard input is no terminal")
 	}
+	settings, err := a.settled(f)
+	if err != nil {
+		return err
+	}
 	given, err := a.readZip(f)
 	if err != nil {
 		return err
@@ -222,6 +235,9 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	d.Account, d.Region = cloud.AccountOf(at.self), at.region
 	d.deployer = &stack.Deployer{Config: at.client.Config, Account: d.Account, Name: f.stack, Bucket: cmp.Or(f.bucket, stack.BucketFor(d.Account, d.Region)), Progress: a.stackProgress()}
 	if err := d.stands(ctx, f.update); err != nil {
+		return err
+	}
+	if err := a.configure(ctx, d, settings, f, &given); err != nil {
 		return err
 	}
 	if err := a.pin(ctx, d, cfg, f, at, &given); err != nil {
@@ -283,12 +299,12 @@ func (d *deployment) stands(ctx context.Context, update bool) error {
 	return nil
 }
 
-// compute works out the parameters, with those that a stack has already.
+// compute works out the parameters: what the command line names, what follows from the configuration, what the stack has already.
 func (d *deployment) compute(o stack.Object, release string) {
-	d.effective = maps.Clone(d.parameters)
+	d.effective = map[string]string{}
 	for _, p := range d.template.Parameters() {
-		if v, ok := d.before.Parameters[p.Name]; ok {
-			if _, named := d.effective[p.Name]; !named {
+		for _, from := range []map[string]string{d.before.Parameters, d.derived, d.parameters} { // the last one wins
+			if v, ok := from[p.Name]; ok {
 				d.effective[p.Name] = v
 			}
 		}

@@ -42,13 +42,12 @@ func (a *app) pin(ctx context.Context, d *deployment, cfg config.Config, f deplo
 		zip.Pinned = nil
 		return nil
 	case d.before.ID != "":
-		packed, err := d.deployer.Download(ctx, d.deployed())
+		old, err := d.zipBefore(ctx)
 		if err != nil {
 			return err
 		}
-		old, err := artifact.Open(packed)
-		if err != nil || old.Pinned == nil {
-			return fail(exitError, "name the baseline with --baseline", errors.Join(errors.New("the deployed zip has no baseline that can be used"), err))
+		if old.Pinned == nil {
+			return fail(exitError, "name the baseline with --baseline", errors.New("the deployed zip has no baseline"))
 		}
 		d.Baseline.From, zip.Pinned = "deployed before", old.Pinned
 	default:

@@ -97,6 +97,7 @@ func deploymentTable(a *app, w io.Writer, d *deployment) {
 			fmt.Fprintf(w, "  %s\n    logs to %s, %s; repaired without asking: %s\n", plain(t.ARN.String()), plain(t.Bucket), reaches(t), orNothing(words(t.Repair)))
 		}
 	}
+	fmt.Fprintf(w, "\n%s\n", plain(d.Configuration.told(d.effective["NotificationEmail"])))
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, "What changes"))
 	t := newTable(w, "", "RESOURCE", "TYPE", "")
 	for _, change := range d.Changes {

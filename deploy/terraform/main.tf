@@ -477,7 +477,8 @@ resource "aws_dynamodb_table" "ledger" {
 
 # ---- Trailwarden itself is a target ----
 
-# It goes to people straight away, past the functions that somebody may just have changed. IAM's events, the kill switch
+# It goes to people straight away, past the functions that somebody may just have changed. A pattern longer than 2048 characters
+# takes a quota raised, so that what begins with the name is not listed one by one. IAM's events, the kill switch
 # among them, come from us-east-1 (aws-cn: cn-north-1, aws-us-gov: us-gov-west-1): modules/forwarder there.
 resource "aws_cloudwatch_event_rule" "self" {
   name        = "${var.name}-self"
@@ -492,8 +493,8 @@ resource "aws_cloudwatch_event_rule" "self" {
       "$or" = [
         { requestParameters = { functionName = [{ wildcard = "*${var.name}-react*" }, { wildcard = "*${var.name}-sweep*" }] } },
         { responseElements = { functionArn = [{ wildcard = "*:function:${var.name}-react*" }] } },
-        { requestParameters = { name = concat([var.name], [for end in ["watch", "self", "members", "heartbeat", "sweep"] : "${var.name}-${end}"]) } },
-        { requestParameters = { rule = [for end in ["watch", "self", "members", "heartbeat"] : "${var.name}-${end}"] } },
+        { requestParameters = { name = [var.name, { prefix = "${var.name}-" }] } },
+        { requestParameters = { rule = [{ prefix = "${var.name}-" }] } },
         { requestParameters = { queueUrl = [{ suffix = "/${var.name}-events" }, { suffix = "/${var.name}-dead-letters" }] } },
         { requestParameters = { topicArn = [aws_sns_topic.this.arn] } },
         { requestParameters = { subscriptionArn = [{ prefix = aws_sns_topic.this.arn }] } },
@@ -501,8 +502,8 @@ resource "aws_cloudwatch_event_rule" "self" {
         { requestParameters = { alarmName = [{ prefix = "${var.name}-" }] } },
         { requestParameters = { alarmNames = [{ prefix = "${var.name}-" }] } },
         { requestParameters = { logGroupName = [{ suffix = "/aws/lambda/${var.name}-react" }, { suffix = "/aws/lambda/${var.name}-sweep" }] } },
-        { requestParameters = { roleName = [for end in ["react", "sweep", "restore", "timer", "heartbeat"] : "${var.name}-${end}"] } },
-        { requestParameters = { policyArn = [for end in ["watch", "self", "repair", "boundary"] : { suffix = "policy/${var.name}-${end}" }] } },
+        { requestParameters = { roleName = [{ prefix = "${var.name}-" }] } },
+        { requestParameters = { policyArn = [{ wildcard = "*policy/${var.name}-*" }] } },
       ]
     }
   })

@@ -79,6 +79,12 @@ func (c Caller) place(ctx context.Context, r Request) (address, signed string, e
 	return "https://" + host + under(r.Bucket, r.Path), signed, nil // a certificate for *.s3… does not fit a name with dots
 }
 
+// Address is where a service's requests go, without a slash at its end: what a queue's URL begins with.
+func (c Caller) Address(ctx context.Context, s Service) (string, error) {
+	address, _, err := c.place(ctx, Request{Service: s, Region: c.Config.Region})
+	return strings.TrimSuffix(address, "/"), err
+}
+
 func under(bucket, path string) string {
 	path = "/" + strings.TrimPrefix(path, "/")
 	switch {

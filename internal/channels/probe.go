@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
 // Verdict is what asking a channel's other side has given.
@@ -55,11 +56,11 @@ func (c *Channel) probe(ctx context.Context) Verdict {
 	case "amazonq":
 		return c.topic(ctx, c.shared.Config.Notify.AmazonQ.TopicARN)
 	case "eventbridge":
-		_, err = eventbridge.NewFromConfig(c.shared.in(c.shared.Config.Notify.EventBridge.Bus)).DescribeEventBus(ctx,
-			&eventbridge.DescribeEventBusInput{Name: &c.shared.Config.Notify.EventBridge.Bus})
+		bus := c.shared.Config.Notify.EventBridge.Bus
+		err = c.ask(bus).JSON(ctx, awscall.EventBridge, "", "AWSEvents.DescribeEventBus", map[string]string{"Name": bus}, nil)
 		says = "the bus exists; whether a rule on it carries events on is not looked at"
 	case "securityhub":
-		_, err = securityhub.NewFromConfig(c.shared.AWS).DescribeHub(ctx, &securityhub.DescribeHubInput{})
+		err = c.ask("").REST(ctx, awscall.SecurityHub, "", http.MethodGet, "/accounts", nil, nil)
 		says = "Security Hub is switched on"
 	case "stdout":
 		return Verdict{Channel: c.name, Good: true, Known: true, Text: "lines are written; whether anybody collects them is not known here"}
@@ -74,6 +75,11 @@ func (c *Channel) probe(ctx context.Context) Verdict {
 		return c.refused(err)
 	}
 	return Verdict{Channel: c.name, Good: true, Known: true, Text: says}
+}
+
+// ask makes calls in the Region that an ARN names.
+func (c *Channel) ask(arn string) awscall.Caller {
+	return awscall.Caller{Config: c.shared.in(arn), Agent: "trailwarden/" + c.shared.Version}
 }
 
 // refused is the verdict of an error. That we may not ask says nothing of the channel.

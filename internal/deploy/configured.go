@@ -27,7 +27,8 @@ func Configured(cfg config.Config, s Stack) map[string]string {
 	}
 	p := map[string]string{
 		"SecretArns": strings.Join(slices.Sorted(maps.Keys(secrets)), ","), "EventBusArn": cfg.Notify.EventBridge.Bus, "SecurityHub": "no",
-		"ChatTopicArn": cfg.Notify.AmazonQ.TopicARN, "EvidenceBucket": cfg.Evidence.Bucket, "AnchorBucket": cfg.Anchor.Bucket,
+		"ChatTopicArn": cfg.Notify.AmazonQ.TopicARN, "EvidenceBucket": cfg.Evidence.Bucket, "EvidenceBucketOwner": cfg.Evidence.Owner,
+		"AnchorBucket": cfg.Anchor.Bucket, "AnchorBucketOwner": cfg.Anchor.Owner,
 	}
 	if bus := cfg.Notify.EventBridge.Bus; bus != "" && !strings.HasPrefix(bus, "arn:") {
 		p["EventBusArn"] = here("events", "event-bus/"+bus)

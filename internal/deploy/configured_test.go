@@ -23,7 +23,7 @@ func TestConfigured(t *testing.T) {
 				"SecretArns": "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:trailwarden/slack-??????," +
 					"arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/trailwarden/pagerduty,arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/webhook",
 				"EventBusArn": "arn:aws-us-gov:events:us-gov-west-1:111122223333:event-bus/security", "SecurityHub": "yes",
-				"ChatTopicArn": "arn:aws-us-gov:sns:us-gov-west-1:111122223333:chat", "EvidenceBucket": "evidence", "AnchorBucket": "anchors",
+				"ChatTopicArn": "arn:aws-us-gov:sns:us-gov-west-1:111122223333:chat", "EvidenceBucket": "evidence", "AnchorBucket": "anchors", "AnchorBucketOwner": "444455556666",
 			}},
 		"ARNs": {`{"version":1,"notify.slack.bot_token":"secretsmanager:arn:aws:secretsmanager:eu-west-1:111122223333:secret:slack-AbCd12","notify.webhook.url":
 			"secretsmanager:arn:aws:secretsmanager:eu-west-1:111122223333:secret:webhook#url","notify.teams.webhook_url":"ssm:arn:aws:ssm:eu-west-1:111122223333:parameter/teams",
@@ -38,7 +38,7 @@ func TestConfigured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]string{"SecretArns": "", "EventBusArn": "", "SecurityHub": "no", "ChatTopicArn": "", "EvidenceBucket": "", "AnchorBucket": ""}
+		want := map[string]string{"SecretArns": "", "EventBusArn": "", "SecurityHub": "no", "ChatTopicArn": "", "EvidenceBucket": "", "EvidenceBucketOwner": "", "AnchorBucket": "", "AnchorBucketOwner": ""}
 		for k, v := range test.want {
 			want[k] = v
 		}

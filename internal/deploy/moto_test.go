@@ -242,15 +242,15 @@ func (m moto) queueURL(t *testing.T, name string) string {
 	return *out.QueueUrl
 }
 
-// forMoto is the template as JSON, without the one thing that moto 5.2.1 does not do: it leaves null in a list where an item is
-// AWS::NoValue. All else is as in the file.
+// forMoto is the template as JSON, without two things that moto 5.2.1 does not do: it leaves null in a list where an item is
+// AWS::NoValue, and makes no name of a reference to an event bus. All else is as in the file.
 func forMoto(t *testing.T, template Template, parameters map[string]string) string {
 	t.Helper()
 	m := maker{template: template, stack: Stack{Partition: "aws", Account: motoAccount, Region: region, Parameters: parameters}, parameters: map[string]any{}}
 	if err := m.take(); err != nil {
 		t.Fatal(err)
 	}
-	void := map[string]any{"Ref": "AWS::NoValue"}
+	void, resources := map[string]any{"Ref": "AWS::NoValue"}, section(template.Doc, "Resources")
 	var walk func(any) any
 	walk = func(v any) any {
 		switch v := v.(type) {
@@ -272,6 +272,9 @@ func forMoto(t *testing.T, template Template, parameters map[string]string) stri
 			}
 			return list
 		case map[string]any:
+			if id, is := v["Ref"].(string); is && resources[id] != nil && resources[id].(map[string]any)["Type"] == "AWS::Events::EventBus" {
+				return map[string]any{"Fn::GetAtt": []any{id, "Name"}}
+			}
 			out := map[string]any{}
 			for key, item := range v {
 				out[key] = item
@@ -447,15 +450,18 @@ func (m moto) received(t *testing.T, queue string) []string {
 }
 
 // batch is what Lambda's mapping makes of messages.
-func batch(t *testing.T, bodies []string) []byte { return batchFrom(t, motoAccount, bodies) }
+func batch(t *testing.T, bodies []string) []byte {
+	return batchFrom(t, moto{account: motoAccount, region: region}, bodies)
+}
 
-// batchFrom is the same for what happened in another account.
-func batchFrom(t *testing.T, account string, bodies []string) []byte {
+// batchFrom is the same for what happened in another account or Region.
+func batchFrom(t *testing.T, at moto, bodies []string) []byte {
 	t.Helper()
 	var records []map[string]any
 	for i, b := range bodies {
-		// moto 5.2.1 leaves the account out of what it hands to a queue.
-		b = strings.Replace(b, `"version": "0",`, `"version": "0", "account": "`+account+`",`, 1)
+		// moto 5.2.1 leaves the account out of what it hands to a queue, and puts the bus's own Region in place of the event's.
+		b = strings.Replace(b, `"version": "0",`, `"version": "0", "account": "`+at.account+`",`, 1)
+		b = strings.Replace(b, `"region": "`+region+`"`, `"region": "`+at.region+`"`, 1)
 		records = append(records, map[string]any{"messageId": fmt.Sprintf("m%d", i), "receiptHandle": "h", "body": b, "eventSource": "aws:sqs",
 			"eventSourceARN": "arn:aws:sqs:" + region + ":" + motoAccount + ":trailwarden-events", "awsRegion": region, "attributes": map[string]string{"ApproximateReceiveCount": "1"}})
 	}
@@ -661,6 +667,7 @@ func TestDeployedOnMoto(t *testing.T) {
 	}
 	s.neighbours(t, as)
 	s.killed(t, api, sweep)
+	s.toldOfItself(t)
 	s.mapped(t, true)
 	s.watched(t)
 	s.destroyed(t)

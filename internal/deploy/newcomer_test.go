@@ -27,7 +27,7 @@ import (
 // answers the one read of a trail that moto does not know, and keeps the bucket's policy away, whose condition moto does not read.
 func (m moto) forwarded(t *testing.T) string {
 	t.Helper()
-	outputs := "" // of a stack that a change set makes: moto tells none
+	outputs := map[string]string{} // of the stacks that change sets make, by name: moto tells none
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -42,27 +42,33 @@ func (m moto) forwarded(t *testing.T) string {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") == "CreateChangeSet" {
+		form, err := url.ParseQuery(string(body))
+		if action := form.Get("Action"); err == nil && (action == "CreateChangeSet" || action == "CreateStackSet") {
 			parameters := map[string]string{}
 			for n := 1; form.Has(fmt.Sprintf("Parameters.member.%d.ParameterKey", n)); n++ {
 				at := fmt.Sprintf("Parameters.member.%d.Parameter", n)
 				parameters[form.Get(at+"Key")] = form.Get(at + "Value")
 			}
-			template, err := parse("trailwarden", m.object(t, form.Get("TemplateURL")))
+			text := []byte(form.Get("TemplateBody"))
+			if at := form.Get("TemplateURL"); at != "" {
+				text = m.object(t, at)
+				form.Del("TemplateURL")
+			}
+			template, err := parse("sent", text)
 			if err != nil {
 				t.Errorf("the command line puts no template: %v", err)
 			}
-			form.Del("TemplateURL")
 			form.Set("TemplateBody", forMoto(t, template, parameters))
-			made, err := template.Make(Stack{Account: motoAccount, Region: region, Parameters: parameters})
+			_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+			made, err := template.Make(Stack{Account: motoAccount, Region: strings.Split(scope, "/")[2], Parameters: parameters})
 			if err != nil {
 				t.Errorf("the command line's parameters: %v", err)
 			}
-			outputs = "<Outputs>"
+			list := "<Outputs>"
 			for key, value := range made.Outputs {
-				outputs += "<member><OutputKey>" + key + "</OutputKey><OutputValue>" + value + "</OutputValue></member>"
+				list += "<member><OutputKey>" + key + "</OutputKey><OutputValue>" + value + "</OutputValue></member>"
 			}
-			outputs += "</Outputs>"
+			outputs[form.Get("StackName")] = list + "</Outputs>"
 			body = []byte(form.Encode())
 		}
 		out, err := http.NewRequestWithContext(r.Context(), r.Method, m.url+r.URL.RequestURI(), bytes.NewReader(body))
@@ -84,8 +90,8 @@ func (m moto) forwarded(t *testing.T) string {
 		w.Header().Del("Content-Length")
 		w.WriteHeader(res.StatusCode)
 		answer, _ := io.ReadAll(res.Body)
-		if bytes.Contains(body, []byte("Action=DescribeStacks")) {
-			answer = []byte(strings.Replace(noOutputs.ReplaceAllString(string(answer), ""), "<StackStatus>", outputs+"<StackStatus>", 1))
+		if list := outputs[stackName(form.Get("StackName"))]; list != "" && form.Get("Action") == "DescribeStacks" {
+			answer = []byte(strings.Replace(noOutputs.ReplaceAllString(string(answer), ""), "<StackStatus>", list+"<StackStatus>", 1))
 		}
 		w.Write(answer)
 	}))
@@ -114,6 +120,14 @@ func (m moto) object(t *testing.T, address string) []byte {
 		t.Errorf("read %s: %v", address, err)
 	}
 	return content
+}
+
+// stackName is the name in the name or id of a stack.
+func stackName(name string) string {
+	if part := strings.Split(name, "/"); len(part) == 3 {
+		return part[1]
+	}
+	return name
 }
 
 var noOutputs = regexp.MustCompile(`<Outputs ?/>|<Outputs>\s*</Outputs>`)

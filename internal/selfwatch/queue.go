@@ -36,7 +36,7 @@ func (l *look) queue(ctx context.Context, e Expect) {
 		l.fail(fmt.Errorf("look at the queue: %q is no ARN", e.Queue), e.Queue, "notify.queue-")
 		return
 	}
-	is, url, err := l.attributes(ctx, part[4], part[5])
+	is, err := l.attributes(ctx, part[4], part[5])
 	switch codeOf(err) {
 	case "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue":
 		l.find("notify.queue-deleted", incident.Critical, e.Queue, "the queue of events is gone, and what waited in it: no event reaches the function", e.Queue, "nothing", ask)
@@ -50,7 +50,7 @@ func (l *look) queue(ctx context.Context, e Expect) {
 		if is[name] == want {
 			return
 		}
-		l.find("notify.queue-attributes", incident.High, e.Queue, text, name+" "+want, name+" "+orNone(is[name]), set(url, name, want))
+		l.find("notify.queue-attributes", incident.High, e.Queue, text, name+" "+want, name+" "+orNone(is[name]), e.set(name, want))
 	}
 	differs("MessageRetentionPeriod", fmt.Sprint(Retention), "the queue forgets events sooner than deployed: those that come while the function cannot run are lost")
 	differs("VisibilityTimeout", fmt.Sprint(Visibility), "the queue holds events back for another time than deployed: they are worked on twice, or again too late")
@@ -58,7 +58,7 @@ func (l *look) queue(ctx context.Context, e Expect) {
 	differs("KmsMasterKeyId", "", "the queue is encrypted with a key that was not deployed: whoever has it decides whether events arrive")
 	if most, err := strconv.Atoi(is["MaximumMessageSize"]); err == nil && most < leastMessage {
 		l.find("notify.queue-attributes", incident.High, e.Queue, "the queue takes no events of usual size", fmt.Sprintf("MaximumMessageSize %d or more", leastMessage),
-			fmt.Sprintf("MaximumMessageSize %d", most), set(url, "MaximumMessageSize", fmt.Sprint(leastMessage)))
+			fmt.Sprintf("MaximumMessageSize %d", most), e.set("MaximumMessageSize", fmt.Sprint(leastMessage)))
 	}
 	redrive, _ := json.Marshal(map[string]any{"deadLetterTargetArn": e.Events.DeadLetters, "maxReceiveCount": MaxReceives}) // cannot fail
 	var has struct {
@@ -68,13 +68,13 @@ func (l *look) queue(ctx context.Context, e Expect) {
 	_ = json.Unmarshal([]byte(is["RedrivePolicy"]), &has) // none is as good as one that nobody can read
 	if most := strings.Trim(string(has.Most), `"`); has.Target != e.Events.DeadLetters || most != fmt.Sprint(MaxReceives) {
 		l.find("notify.queue-attributes", incident.High, e.Queue, "events that cannot be handled do not go where they are kept: they are lost, or come for ever",
-			"RedrivePolicy "+string(redrive), "RedrivePolicy "+orNone(compact(is["RedrivePolicy"])), set(url, "RedrivePolicy", string(redrive)))
+			"RedrivePolicy "+string(redrive), "RedrivePolicy "+orNone(compact(is["RedrivePolicy"])), e.set("RedrivePolicy", string(redrive)))
 	}
-	l.policy(e, url, is["Policy"])
+	l.policy(e, is["Policy"])
 }
 
 // policy sees whether the queue's policy is as deployed: what is denied to everybody else still is, and nobody else is allowed anything.
-func (l *look) policy(e Expect, url, text string) {
+func (l *look) policy(e Expect, text string) {
 	want := e.QueuePolicy()
 	var has struct{ Statement []map[string]any }
 	if text != "" && json.Unmarshal([]byte(text), &has) != nil {
@@ -96,7 +96,7 @@ func (l *look) policy(e Expect, url, text string) {
 	}
 	policy, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": want}) // of strings: it cannot fail
 	l.find("notify.queue-attributes", incident.Critical, e.Queue, "the queue's policy is not as deployed: somebody may read events away, forge them, or keep them from arriving",
-		"the policy that was deployed", strings.Join(wrong, "; "), set(url, "Policy", string(policy)))
+		"the policy that was deployed", strings.Join(wrong, "; "), e.set("Policy", string(policy)))
 }
 
 // QueuePolicy are the statements of the queue's policy as the template has them.
@@ -177,23 +177,11 @@ func texts(v any, as func(string) string) []string {
 	return out
 }
 
-// attributes are a queue's, all of them, and its URL.
-func (c caller) attributes(ctx context.Context, account, name string) (attributes map[string]string, url string, err error) {
-	r := request{op: "GetQueueAttributes", target: name, service: "sqs", region: c.Region}
-	base, err := c.endpoint(ctx, &r)
-	if err != nil {
-		return nil, "", &CallError{Op: r.op, Target: name, Err: err}
-	}
-	url = base + "/" + account + "/" + name
-	var out struct{ Attributes map[string]string }
-	err = c.target(ctx, r, "application/x-amz-json-1.0", "AmazonSQS", map[string]any{"QueueUrl": url, "AttributeNames": []string{"All"}}, &out)
-	return out.Attributes, url, err
-}
-
-// set is the command that sets one attribute of a queue.
-func set(url, name, value string) string {
+// set is the command that sets one attribute of the queue.
+func (e Expect) set(name, value string) string {
 	attribute, _ := json.Marshal(map[string]string{name: value}) // cannot fail
-	return fmt.Sprintf("aws sqs set-queue-attributes --queue-url %s --attributes '%s'", url, attribute)
+	queue := e.Queue[strings.LastIndexByte(e.Queue, ':')+1:]
+	return fmt.Sprintf(`aws sqs set-queue-attributes --queue-url "$(aws sqs get-queue-url --queue-name %s --query QueueUrl --output text)" --attributes '%s'`, queue, attribute)
 }
 
 func orNone(s string) string {

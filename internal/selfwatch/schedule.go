@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -21,25 +20,13 @@ type Schedule struct {
 // SweepInput is what the timer hands to the sweep.
 const SweepInput = `{"sweep":true}`
 
-type scheduled struct {
-	State, ScheduleExpression string
-	StartDate, EndDate        *float64 // seconds since 1970
-	FlexibleTimeWindow        struct{ Mode string }
-	Target                    struct{ Arn, Input, RoleArn string }
-}
-
-func (c caller) schedule(ctx context.Context, s Schedule) (out scheduled, err error) {
-	path := "/schedules/" + url.PathEscape(s.Name) + "?" + url.Values{"groupName": {s.Group}}.Encode()
-	return out, c.get(ctx, "scheduler", "GetSchedule", s.Name, path, &out)
-}
-
 // schedule sees whether the timer still starts the sweep, as often as deployed.
 func (l *look) schedule(ctx context.Context, e Expect) {
 	want := e.Schedule
 	if want == nil {
 		return
 	}
-	s, err := l.caller.schedule(ctx, *want)
+	s, err := l.timer(ctx, *want)
 	if codeOf(err) == "ResourceNotFoundException" {
 		l.find("bus.schedule-deleted", incident.Critical, want.Name, "the sweep's timer is gone: what no event tells of is not seen", want.Name, "nothing", want.put("create", e))
 		return

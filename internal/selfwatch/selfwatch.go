@@ -2,7 +2,7 @@
 // code, role, environment and concurrency as deployed, does the rule still take every watched call and hand it to the queue,
 // does the queue keep it and reach the function, does the timer still start the sweep, is the policy that repairs still attached?
 // It only reads. What is expected stands in TRAILWARDEN_SELF, which the template writes: both functions have it, so that each
-// tells of the other. It speaks to AWS by the SDK's signer and HTTP client alone: five more service clients would double the zip.
+// tells of the other.
 package selfwatch
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
@@ -102,7 +103,7 @@ type Watch struct {
 // Look reads everything and says what is wrong. The error, an *Unread, says what could not be read; the findings hold all the same.
 func (w *Watch) Look(ctx context.Context) ([]Finding, error) {
 	var l look
-	l.caller = caller{w.Config}
+	l.caller = caller{awscall.Caller{Config: w.Config, Agent: "trailwarden"}}
 	l.functions(ctx, w.Expect)
 	l.mapping(ctx, w.Expect)
 	l.rule(ctx, w.Expect)

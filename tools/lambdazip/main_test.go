@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestZipIsWhatLambdaWantsAndReproducible(t *testing.T) {
 		if err := os.Chtimes(in, mtime, mtime); err != nil {
 			t.Fatal(err)
 		}
-		if err := run([]string{out, in}); err != nil {
+		if err := run([]string{out, in}, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(out)
@@ -74,7 +75,7 @@ func TestZipWithBaseline(t *testing.T) {
 	if err := os.WriteFile(pinned, file.Format(want), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run([]string{out, binary, pinned}); err != nil {
+	if err := run([]string{out, binary, pinned}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	z, err := zip.OpenReader(out)
@@ -97,7 +98,57 @@ func TestZipWithBaseline(t *testing.T) {
 	if err := os.WriteFile(pinned, []byte("version: 1\ntrials: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run([]string{out, binary, pinned}); err == nil {
+	if err := run([]string{out, binary, pinned}, io.Discard); err == nil {
 		t.Error("a broken baseline was packed")
+	}
+}
+
+// TestZipWithConfiguration: what concerns a function is in the zip, what it takes of the template is said, and what cannot work makes no zip.
+func TestZipWithConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	binary, settings, out := filepath.Join(dir, "bootstrap"), filepath.Join(dir, "trailwarden.yaml"), filepath.Join(dir, "out.zip")
+	if err := os.WriteFile(binary, []byte("binary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("version: 1\ntime_zone: Europe/Berlin\nledger: trailwarden.db\nnotify:\n  pagerduty:\n    routing_key: secretsmanager:trailwarden/pagerduty\n")
+	var says strings.Builder
+	if err := run([]string{"-config", settings, out, binary}, &says); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.OpenReader(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open("trailwarden.config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := io.ReadAll(f)
+	if want := `{"notify.pagerduty.routing_key":"secretsmanager:trailwarden/pagerduty","version":1}`; err != nil || string(document) != want {
+		t.Errorf("in the zip there is %s, %v", document, err)
+	}
+	want := "ledger of " + settings + ` is not deployed: the stack has a ledger of its own
+parameter for this configuration: Config=trailwarden.config.json
+parameter for this configuration: SecretArns=arn:aws:secretsmanager:REGION:ACCOUNT:secret:trailwarden/pagerduty-??????
+parameter for this configuration: TimeZone=Europe/Berlin
+`
+	if says.String() != want {
+		t.Errorf("it says:\n%s", &says)
+	}
+	for _, broken := range []string{"version: 1\nnotify:\n  email:\n    smtp: mail.example.org:25\n", "version: 1\nnotify:\n  slack:\n    bot_token: ssm:slack\n"} {
+		write(broken)
+		os.Remove(out)
+		if err := run([]string{"-config", settings, out, binary}, io.Discard); err == nil {
+			t.Errorf("%q was packed", broken)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%q made a zip", broken)
+		}
 	}
 }

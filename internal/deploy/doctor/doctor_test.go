@@ -123,7 +123,7 @@ func (x *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	case part[len(part)-1] == "concurrency":
 		return answer(200, object{})
 	case part[len(part)-1] == "event-source-mappings":
-		return answer(200, object{"EventSourceMappings": []object{{"UUID": "u", "State": "Enabled", "EventSourceArn": "arn:aws:sqs:" + region + ":" + account + ":trailwarden-events"}}})
+		return answer(200, object{"EventSourceMappings": []object{{"UUID": "u", "State": "Enabled", "FunctionResponseTypes": []string{"ReportBatchItemFailures"}, "EventSourceArn": "arn:aws:sqs:" + region + ":" + account + ":trailwarden-events"}}})
 	case strings.Contains(r.URL.Path, "account-settings"):
 		return answer(200, object{"AccountLimit": object{"UnreservedConcurrentExecutions": x.free}})
 	case strings.HasPrefix(r.URL.Path, "/schedules/"):
@@ -185,7 +185,7 @@ func TestExamine(t *testing.T) {
 		"not protected":         {func(d *Deployment, _ *answers) { d.View.Protected = false }, "stack", Wrong, "aws cloudformation update-termination-protection --enable-termination-protection --stack-name trailwarden"},
 		"half deleted":          {func(d *Deployment, _ *answers) { d.View.Status = "DELETE_FAILED" }, "stack", Wrong, "trailwarden destroy"},
 		"may not read alarms":   {func(_ *Deployment, x *answers) { x.refused = "DescribeAlarms" }, "alarms", Unknown, "--print-policy"},
-		"may not read the rule": {func(_ *Deployment, x *answers) { x.refused = "DescribeRule" }, "functions, rule, mapping, policies", Unknown, "look again"},
+		"may not read the rule": {func(_ *Deployment, x *answers) { x.refused = "DescribeRule" }, "functions, rule, mapping, policies", Unknown, "--print-policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, x := deployed(t)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -68,10 +66,10 @@ func (c *Channel) failure(ctx context.Context, err error) error {
 }
 
 // refused is for entries that were not taken by a call that went well.
-func (c *Channel) refused(entries []types.PutEventsResultEntry) error {
-	for _, e := range entries {
-		if code := aws.ToString(e.ErrorCode); code != "" {
-			return c.coded(&PutError{Bus: c.Bus, Err: errors.New(code + ": " + aws.ToString(e.ErrorMessage))}, code)
+func (c *Channel) refused(a answer) error {
+	for _, e := range a.Entries {
+		if e.ErrorCode != "" {
+			return c.coded(&PutError{Bus: c.Bus, Err: errors.New(e.ErrorCode + ": " + e.ErrorMessage)}, e.ErrorCode)
 		}
 	}
 	return &PutError{Bus: c.Bus, Err: errors.New("EventBridge says that the event failed, and not why")}

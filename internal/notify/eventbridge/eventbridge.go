@@ -11,14 +11,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 )
@@ -26,22 +26,17 @@ import (
 // Source is the source of every event.
 const Source = "trailwarden"
 
-// Timeout is how long one call may take, tries of the SDK included.
+// Timeout is how long one call may take, three tries included.
 const Timeout = 5 * time.Second
 
 // Limit is how many bytes an entry may have by EventBridge's count: detail, detail-type, source, resources, and 14 for
 // its time.
 const Limit = 256 << 10
 
-// API is what of EventBridge is called.
-type API interface {
-	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
-}
-
 // Channel is a bus. It is safe for use by several goroutines.
 type Channel struct {
-	API API
-	Bus string // its name or ARN
+	Caller awscall.Caller // in the Region of its Config
+	Bus    string         // its name or ARN
 }
 
 var _ notify.Notifier = (*Channel)(nil)
@@ -62,18 +57,31 @@ func CheckBus(bus string) error {
 	return nil
 }
 
-// Open makes the channel of a bus. For an ARN its client calls the bus's own Region, whatever cfg says.
+// Open makes the channel of a bus. For an ARN it calls the bus's own Region, whatever cfg says.
 func Open(cfg aws.Config, bus string) (*Channel, error) {
 	if err := CheckBus(bus); err != nil {
 		return nil, err
 	}
-	client := eventbridge.NewFromConfig(cfg, func(o *eventbridge.Options) {
-		if m := arnForm().FindStringSubmatch(bus); m != nil {
-			o.Region = m[1]
-		}
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, time.Second })
-	})
-	return &Channel{API: client, Bus: bus}, nil
+	if m := arnForm().FindStringSubmatch(bus); m != nil {
+		cfg.Region = m[1]
+	}
+	return &Channel{Bus: bus, Caller: awscall.Caller{
+		Config: cfg, Agent: "trailwarden", Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, time.Second }),
+	}}, nil
+}
+
+// put is what PutEvents takes, and answer what it says, as EventBridge documents them.
+type put struct{ Entries []entry }
+
+type entry struct {
+	EventBusName, Source, DetailType, Detail string
+	Resources                                []string
+	Time                                     json.Number `json:",omitempty"` // seconds since 1970
+}
+
+type answer struct {
+	FailedEntryCount int
+	Entries          []struct{ ErrorCode, ErrorMessage string }
 }
 
 // Detail is the detail of an event.
@@ -106,45 +114,43 @@ func DetailType(inc incident.Incident) string {
 
 // Notify puts the event. An entry that EventBridge refused is an error though the call went well.
 func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
-	entry, err := c.entry(inc)
+	e, err := c.entry(inc)
 	if err != nil {
 		return notify.Permanent(fmt.Errorf("compose event: %w", err))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
 	defer cancel()
-	out, err := c.API.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
-	switch {
+	var out answer
+	switch err := c.Caller.JSON(ctx, awscall.EventBridge, "", "AWSEvents.PutEvents", put{[]entry{e}}, &out); {
 	case err != nil:
 		return c.failure(ctx, err)
 	case out.FailedEntryCount > 0:
-		return c.refused(out.Entries)
+		return c.refused(out)
 	}
 	return nil
 }
 
 var errNoAnswer = errors.New("no answer within " + Timeout.String())
 
-func (c *Channel) entry(inc incident.Incident) (types.PutEventsRequestEntry, error) {
-	entry := types.PutEventsRequestEntry{
-		EventBusName: &c.Bus, Source: aws.String(Source), DetailType: aws.String(DetailType(inc)), Resources: []string{},
-	}
+func (c *Channel) entry(inc incident.Incident) (entry, error) {
+	e := entry{EventBusName: c.Bus, Source: Source, DetailType: DetailType(inc), Resources: []string{}}
 	if !inc.SeenAt.IsZero() {
-		entry.Time = aws.Time(inc.SeenAt.UTC())
+		e.Time = json.Number(strconv.FormatFloat(float64(inc.SeenAt.UnixMilli())/1000, 'f', -1, 64))
 	}
-	size := 14 + len(Source) + len(*entry.DetailType)
+	size := 14 + len(Source) + len(e.DetailType)
 	if inc.Trail.Check() == nil {
-		entry.Resources = []string{inc.Trail.ARN}
+		e.Resources = []string{inc.Trail.ARN}
 		size += len(inc.Trail.ARN)
 	}
 	detail, err := detail(inc, Limit-size)
 	if err != nil {
-		return entry, err
+		return e, err
 	}
 	if len(detail)+size > Limit {
-		return entry, fmt.Errorf("the event has %d bytes, more than EventBridge takes", len(detail)+size)
+		return e, fmt.Errorf("the event has %d bytes, more than EventBridge takes", len(detail)+size)
 	}
-	entry.Detail = aws.String(string(detail))
-	return entry, nil
+	e.Detail = string(detail)
+	return e, nil
 }
 
 func detail(inc incident.Incident, limit int) ([]byte, error) {
@@ -166,12 +172,11 @@ type Event struct {
 
 // Render gives the event as JSON.
 func (c *Channel) Render(inc incident.Incident) ([]byte, error) {
-	entry, err := c.entry(inc)
+	e, err := c.entry(inc)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(Event{
-		Version: "0", DetailType: *entry.DetailType, Source: *entry.Source, Time: aws.ToTime(entry.Time), Resources: entry.Resources,
-		Detail: json.RawMessage(*entry.Detail),
+		Version: "0", DetailType: e.DetailType, Source: e.Source, Time: inc.SeenAt.UTC(), Resources: e.Resources, Detail: json.RawMessage(e.Detail),
 	})
 }

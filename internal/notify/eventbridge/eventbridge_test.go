@@ -38,14 +38,14 @@ const (
 
 // stub is EventBridge's PutEvents with its documented limits.
 type stub struct {
-	answers []answer // for the first requests; then the stub behaves
+	answers []fault // for the first requests; then the stub behaves
 	mu      sync.Mutex
-	got     []entry
+	got     []received
 	signed  string
 }
 
-// answer is how one request goes wrong.
-type answer struct {
+// fault is how one request goes wrong.
+type fault struct {
 	status        int
 	code, message string
 	entry         bool // the call goes well, the entry does not
@@ -53,7 +53,7 @@ type answer struct {
 	hang          bool
 }
 
-type entry struct {
+type received struct {
 	EventBusName, Source, DetailType, Detail string
 	Resources                                []string
 	Time                                     float64
@@ -66,7 +66,7 @@ func (s *stub) Do(r *http.Request) (*http.Response, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var a answer
+	var a fault
 	if len(s.answers) > 0 {
 		a, s.answers = s.answers[0], s.answers[1:]
 	}
@@ -88,7 +88,7 @@ func (s *stub) Do(r *http.Request) (*http.Response, error) {
 		w.Write(answer)
 	default:
 		s.signed = r.Header.Get("Authorization")
-		var in struct{ Entries []entry }
+		var in struct{ Entries []received }
 		if r.Header.Get("X-Amz-Target") != "AWSEvents.PutEvents" || json.Unmarshal(body, &in) != nil || len(in.Entries) != 1 {
 			w.WriteHeader(400)
 			io.WriteString(w, `{"__type":"ValidationException","message":"not PutEvents"}`)
@@ -106,7 +106,7 @@ func (s *stub) Do(r *http.Request) (*http.Response, error) {
 }
 
 // wrong holds an entry against EventBridge's limits.
-func (e entry) wrong() string {
+func (e received) wrong() string {
 	size := 14 + len(e.Source) + len(e.DetailType) + len(e.Detail)
 	for _, r := range e.Resources {
 		size += len(r)
@@ -129,7 +129,7 @@ func config(client aws.HTTPClient) aws.Config {
 	return aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", secretKey, sessionToken)}
 }
 
-func open(t *testing.T, answers ...answer) (*Channel, *stub) {
+func open(t *testing.T, answers ...fault) (*Channel, *stub) {
 	t.Helper()
 	s := &stub{answers: answers}
 	c, err := Open(config(s), bus)
@@ -237,24 +237,24 @@ func TestLarge(t *testing.T) {
 // TestFailures: each failure says what to do, whether another try is of use, and no secret.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
-		answer    answer
+		answer    fault
 		permanent bool
 		says      string
 	}{
-		"not allowed":      {answer{status: 400, code: "AccessDeniedException", message: "User: x is not authorized to perform: events:PutEvents"}, true, "allow events:PutEvents"},
-		"bus gone":         {answer{status: 400, code: "ResourceNotFoundException", message: "Event bus alarms does not exist."}, true, "create it, or set"},
-		"entry: denied":    {answer{entry: true, code: "NotAuthorizedForSourceException", message: "no"}, true, "another bus"},
-		"entry: malformed": {answer{entry: true, code: "MalformedDetail", message: "Detail is malformed."}, true, "Detail is malformed"},
-		"entry: throttled": {answer{entry: true, code: "ThrottlingException", message: "Rate exceeded"}, false, "Rate exceeded"},
-		"entry: inside":    {answer{entry: true, code: "InternalFailure", message: "sorry"}, false, "sorry"},
-		"entry: no reason": {answer{raw: `{"FailedEntryCount":1,"Entries":[{}]}`, status: 200}, false, "not why"},
-		"throttled":        {answer{status: 400, code: "ThrottlingException", message: "Rate exceeded"}, false, "Rate exceeded"},
-		"AWS in trouble":   {answer{status: 500, code: "InternalException", message: "sorry"}, false, "sorry"},
-		"expired":          {answer{status: 400, code: "ExpiredTokenException", message: "expired"}, false, "log in again"},
-		"wrong key":        {answer{status: 400, code: "InvalidSignatureException", message: "x-amz-security-token:" + sessionToken + "\n"}, false, "clock"},
-		"garbage":          {answer{status: 503, raw: "\x00\x1b[2J <html>"}, false, "503"},
-		"unknown code":     {answer{status: 418, code: "SomethingNew", message: "new\u009b31m\u202e"}, false, "SomethingNew"},
-		"never answers":    {answer{hang: true}, false, "no answer within 5s"},
+		"not allowed":      {fault{status: 400, code: "AccessDeniedException", message: "User: x is not authorized to perform: events:PutEvents"}, true, "allow events:PutEvents"},
+		"bus gone":         {fault{status: 400, code: "ResourceNotFoundException", message: "Event bus alarms does not exist."}, true, "create it, or set"},
+		"entry: denied":    {fault{entry: true, code: "NotAuthorizedForSourceException", message: "no"}, true, "another bus"},
+		"entry: malformed": {fault{entry: true, code: "MalformedDetail", message: "Detail is malformed."}, true, "Detail is malformed"},
+		"entry: throttled": {fault{entry: true, code: "ThrottlingException", message: "Rate exceeded"}, false, "Rate exceeded"},
+		"entry: inside":    {fault{entry: true, code: "InternalFailure", message: "sorry"}, false, "sorry"},
+		"entry: no reason": {fault{raw: `{"FailedEntryCount":1,"Entries":[{}]}`, status: 200}, false, "not why"},
+		"throttled":        {fault{status: 400, code: "ThrottlingException", message: "Rate exceeded"}, false, "Rate exceeded"},
+		"AWS in trouble":   {fault{status: 500, code: "InternalException", message: "sorry"}, false, "sorry"},
+		"expired":          {fault{status: 400, code: "ExpiredTokenException", message: "expired"}, false, "log in again"},
+		"wrong key":        {fault{status: 400, code: "InvalidSignatureException", message: "x-amz-security-token:" + sessionToken + "\n"}, false, "clock"},
+		"garbage":          {fault{status: 503, raw: "\x00\x1b[2J <html>"}, false, "503"},
+		"unknown code":     {fault{status: 418, code: "SomethingNew", message: "new\u009b31m\u202e"}, false, "SomethingNew"},
+		"never answers":    {fault{hang: true}, false, "no answer within 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestFailures(t *testing.T) {
 // TestThrottledOnce: a passing trouble costs no event.
 func TestThrottledOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := open(t, answer{status: 400, code: "ThrottlingException", message: "Rate exceeded"})
+		c, s := open(t, fault{status: 400, code: "ThrottlingException", message: "Rate exceeded"})
 		if err := c.Notify(t.Context(), notifytest.Repaired()); err != nil || len(s.got) != 1 {
 			t.Errorf("%d events, %v", len(s.got), err)
 		}
@@ -292,7 +292,7 @@ func TestThrottledOnce(t *testing.T) {
 // TestGivenUp: the caller's giving up is no fault of the bus.
 func TestGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := open(t, answer{hang: true}, answer{hang: true})
+		c, _ := open(t, fault{hang: true}, fault{hang: true})
 		ctx, giveUp := context.WithCancel(t.Context())
 		giveUp()
 		if err := c.Notify(ctx, notifytest.Repaired()); !errors.Is(err, context.Canceled) || notify.IsPermanent(err) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -64,13 +62,12 @@ func (c *Channel) failure(ctx context.Context, doing string, err error) error {
 }
 
 // refused is for findings that were not taken by a call that went well.
-func (c *Channel) refused(failed []types.ImportFindingsError) error {
+func (c *Channel) refused(all []failed) error {
 	const doing = "import finding into Security Hub"
-	if len(failed) == 0 {
+	if len(all) == 0 {
 		return c.coded("", doing, errors.New("the finding failed, and Security Hub does not say why"))
 	}
-	code := aws.ToString(failed[0].ErrorCode)
-	return c.coded(code, doing, errors.New(code+": "+aws.ToString(failed[0].ErrorMessage)))
+	return c.coded(all[0].ErrorCode, doing, errors.New(all[0].ErrorCode+": "+all[0].ErrorMessage))
 }
 
 // coded tells the kinds of errors apart. Codes of single findings come with and without "Exception".

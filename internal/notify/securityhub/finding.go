@@ -8,9 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub/types"
-
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 )
@@ -25,30 +22,32 @@ const (
 )
 
 // finding is the incident as ASFF.
-func (c *Channel) finding(inc incident.Incident) types.AwsSecurityFinding {
+func (c *Channel) finding(inc incident.Incident) Finding {
 	page := notify.BriefOf(inc, nil)
-	f := types.AwsSecurityFinding{
-		SchemaVersion: aws.String("2018-10-08"),
-		Id:            aws.String(c.id(inc)),
-		ProductArn:    aws.String(c.product(inc)),
-		ProductName:   aws.String("trailwarden"),
-		CompanyName:   aws.String("trailwarden"),
-		GeneratorId:   aws.String(rule(inc)),
-		AwsAccountId:  aws.String(c.Account),
-		Title:         aws.String(page.Subject),
-		Description:   aws.String(description(page)),
+	f := Finding{
+		SchemaVersion: "2018-10-08",
+		ID:            c.id(inc),
+		ProductARN:    c.product(inc),
+		ProductName:   "trailwarden",
+		CompanyName:   "trailwarden",
+		GeneratorID:   rule(inc),
+		AccountID:     c.Account,
+		Title:         page.Subject,
+		Description:   description(page),
 		CreatedAt:     stamp(inc.OpenedAt, c.Now()),
 		UpdatedAt:     stamp(c.Now(), c.Now()),
 		// Severity and types are the provider's own here: people may set others on the finding, and keep them.
-		FindingProviderFields: &types.FindingProviderFields{
-			Severity: &types.FindingProviderSeverity{Label: severity(inc), Original: aws.String(original(inc))},
+		Provider: Provider{
+			Severity: Severity{Label: severity(inc), Original: original(inc)},
 			Types:    []string{"TTPs/Defense Evasion", "Software and Configuration Checks/AWS Security Best Practices"},
 		},
-		RecordState:   types.RecordStateActive,
+		RecordState:   "ACTIVE",
 		ProductFields: c.fields(inc),
-		Resources:     []types.Resource{c.resource(inc)},
+		Resources:     []Resource{c.resource(inc)},
 		Remediation:   remediation(page),
 		Action:        action(inc),
+		SourceURL:     trailPage(page),
+		Sample:        inc.Drill,
 	}
 	if !inc.OpenedAt.IsZero() {
 		f.FirstObservedAt = f.CreatedAt
@@ -56,14 +55,8 @@ func (c *Channel) finding(inc incident.Incident) types.AwsSecurityFinding {
 	if !inc.SeenAt.IsZero() && !inc.SeenAt.Before(inc.OpenedAt) {
 		f.LastObservedAt = stamp(inc.SeenAt, c.Now())
 	}
-	if url := trailPage(page); url != "" {
-		f.SourceUrl = aws.String(url)
-	}
 	if notify.StageOf(inc) == incident.StageConfirmed {
-		f.RecordState = types.RecordStateArchived
-	}
-	if inc.Drill {
-		f.Sample = aws.Bool(true)
+		f.RecordState = "ARCHIVED"
 	}
 	return f
 }
@@ -88,18 +81,18 @@ func (c *Channel) product(inc incident.Incident) string {
 	return "arn:" + partition + ":securityhub:" + c.Region + ":" + c.Account + ":product/" + c.Account + "/default"
 }
 
-func severity(inc incident.Incident) types.SeverityLabel {
+func severity(inc incident.Incident) string {
 	switch inc.Severity {
 	case incident.Critical:
-		return types.SeverityLabelCritical
+		return "CRITICAL"
 	case incident.High:
-		return types.SeverityLabelHigh
+		return "HIGH"
 	case incident.Low:
-		return types.SeverityLabelLow
+		return "LOW"
 	case incident.Info:
-		return types.SeverityLabelInformational
+		return "INFORMATIONAL"
 	}
-	return types.SeverityLabelMedium
+	return "MEDIUM"
 }
 
 func original(inc incident.Incident) string {
@@ -128,13 +121,13 @@ func description(p notify.Page) string {
 }
 
 // resource is the trail, or the account where no trail is known.
-func (c *Channel) resource(inc incident.Incident) types.Resource {
+func (c *Channel) resource(inc incident.Incident) Resource {
 	if inc.Trail.Check() != nil {
-		return types.Resource{Type: aws.String("AwsAccount"), Id: aws.String("AWS::::Account:" + c.Account)}
+		return Resource{Type: "AwsAccount", ID: "AWS::::Account:" + c.Account}
 	}
-	r := types.Resource{Type: aws.String("AwsCloudTrailTrail"), Id: aws.String(inc.Trail.ARN), Region: aws.String(inc.Trail.Region)}
-	switch p := types.Partition(inc.Trail.Partition); p {
-	case types.PartitionAws, types.PartitionAwsCn, types.PartitionAwsUsGov:
+	r := Resource{Type: "AwsCloudTrailTrail", ID: inc.Trail.ARN, Region: inc.Trail.Region}
+	switch p := inc.Trail.Partition; p {
+	case "aws", "aws-cn", "aws-us-gov":
 		r.Partition = p
 	}
 	return r
@@ -196,7 +189,7 @@ func (c *Channel) fields(inc incident.Incident) map[string]string {
 }
 
 // remediation is what to do next, and where.
-func remediation(p notify.Page) *types.Remediation {
+func remediation(p notify.Page) *Remediation {
 	text := ""
 	for _, s := range p.Sections {
 		if s.Topic != notify.Next {
@@ -209,11 +202,7 @@ func remediation(p notify.Page) *types.Remediation {
 	if text = clip(strings.TrimSpace(text), maxText); text == "" {
 		return nil
 	}
-	r := &types.Recommendation{Text: aws.String(text)}
-	if url := trailPage(p); url != "" {
-		r.Url = aws.String(url)
-	}
-	return &types.Remediation{Recommendation: r}
+	return &Remediation{Recommendation{Text: text, URL: trailPage(p)}}
 }
 
 // trailPage is the console's page about the trail.
@@ -227,34 +216,34 @@ func trailPage(p notify.Page) string {
 }
 
 // action is the call that was made.
-func action(inc incident.Incident) *types.Action {
+func action(inc incident.Incident) *Action {
 	r, a := inc.Record, inc.Actor
 	if r == nil || strings.TrimSpace(r.EventName) == "" || inc.Outcome == incident.Rejected {
 		return nil
 	}
-	call := &types.AwsApiCallAction{Api: aws.String(notify.Plain(r.EventName, 128))}
+	call := Call{API: notify.Plain(r.EventName, 128)}
 	if strings.TrimSpace(r.EventSource) != "" {
-		call.ServiceName = aws.String(notify.Plain(r.EventSource, 128))
+		call.ServiceName = notify.Plain(r.EventSource, 128)
 	}
 	if !r.EventTime.IsZero() {
 		call.FirstSeen, call.LastSeen = stamp(r.EventTime, r.EventTime), stamp(r.EventTime, r.EventTime)
 	}
 	if a != nil {
 		if ip, err := netip.ParseAddr(a.SourceIP); err == nil && ip.Is4() {
-			call.CallerType, call.RemoteIpDetails = aws.String("remoteIp"), &types.ActionRemoteIpDetails{IpAddressV4: aws.String(ip.String())}
+			call.CallerType, call.RemoteIP = "remoteIp", &RemoteIP{ip.String()}
 		} else if domain := notify.Plain(a.SourceIP, 128); err != nil && strings.HasSuffix(domain, ".amazonaws.com") {
-			call.CallerType, call.DomainDetails = aws.String("domain"), &types.AwsApiCallActionDomainDetails{Domain: aws.String(domain)}
+			call.CallerType, call.Domain = "domain", &Domain{domain}
 		}
 	}
-	return &types.Action{ActionType: aws.String("AWS_API_CALL"), AwsApiCallAction: call}
+	return &Action{ActionType: "AWS_API_CALL", Call: call}
 }
 
 // stamp is a time as ASFF wants it; other where it is not known.
-func stamp(t, other time.Time) *string {
+func stamp(t, other time.Time) string {
 	if t.IsZero() {
 		t = other
 	}
-	return aws.String(t.UTC().Format("2006-01-02T15:04:05.000Z"))
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 // clip shortens a text that is fit for eyes to at most limit characters.

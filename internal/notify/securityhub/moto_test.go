@@ -24,7 +24,7 @@ func TestMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ := open(t)
-	c.API = client
+	c.Caller.Config, c.Region, c.Account = cfg, cfg.Region, account
 	for _, sample := range notifytest.Life()[:5] {
 		if err := c.Notify(t.Context(), sample.Incident); err != nil {
 			t.Fatalf("%s: %v", sample.Name, err)

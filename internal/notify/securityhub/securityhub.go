@@ -10,14 +10,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub/types"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 )
@@ -25,15 +25,9 @@ import (
 // Timeout is how long telling may take: an import and, at some stages, an update of the workflow.
 const Timeout = 8 * time.Second
 
-// API is what of Security Hub is called.
-type API interface {
-	BatchImportFindings(context.Context, *securityhub.BatchImportFindingsInput, ...func(*securityhub.Options)) (*securityhub.BatchImportFindingsOutput, error)
-	BatchUpdateFindings(context.Context, *securityhub.BatchUpdateFindingsInput, ...func(*securityhub.Options)) (*securityhub.BatchUpdateFindingsOutput, error)
-}
-
 // Channel is the Security Hub of one account and Region. It is safe for use by several goroutines.
 type Channel struct {
-	API     API
+	Caller  awscall.Caller
 	Account string // 12 digits: the account of the credentials
 	Region  string // where findings go
 	Version string // trailwarden's own
@@ -51,12 +45,12 @@ func Open(cfg aws.Config, account, version string, now func() time.Time) (*Chann
 	if cfg.Region == "" {
 		return nil, errors.New("open Security Hub: no Region is set: set region in the configuration, or AWS_REGION")
 	}
-	client := securityhub.NewFromConfig(cfg, func(o *securityhub.Options) {
-		o.Retryer = retry.AddWithErrorCodes(retry.NewStandard(func(o *retry.StandardOptions) {
+	return &Channel{Account: account, Region: cfg.Region, Version: version, Now: now, Caller: awscall.Caller{
+		Config: cfg, Agent: "trailwarden/" + version,
+		Retryer: retry.AddWithErrorCodes(retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = 3, time.Second
-		}), "InternalException")
-	})
-	return &Channel{API: client, Account: account, Region: cfg.Region, Version: version, Now: now}, nil
+		}), "InternalException"),
+	}}, nil
 }
 
 var errNoAnswer = errors.New("no answer within " + Timeout.String())
@@ -65,51 +59,49 @@ var errNoAnswer = errors.New("no answer within " + Timeout.String())
 func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
 	defer cancel()
-	finding := c.finding(inc)
-	out, err := c.API.BatchImportFindings(ctx, &securityhub.BatchImportFindingsInput{Findings: []types.AwsSecurityFinding{finding}})
+	var in imported
+	err := c.Caller.REST(ctx, awscall.SecurityHub, c.Region, http.MethodPost, "/findings/import", map[string][]Finding{"Findings": {c.finding(inc)}}, &in)
 	if err != nil {
 		return c.failure(ctx, "import finding into Security Hub", err)
 	}
-	if aws.ToInt32(out.FailedCount) > 0 || len(out.FailedFindings) > 0 {
-		return c.refused(out.FailedFindings)
+	if in.FailedCount > 0 || len(in.FailedFindings) > 0 {
+		return c.refused(in.FailedFindings)
 	}
 	update := c.workflow(inc)
 	if update == nil {
 		return nil
 	}
-	done, err := c.API.BatchUpdateFindings(ctx, update)
-	if err != nil {
-		return c.failure(ctx, "update workflow of finding in Security Hub", err)
+	var done updated
+	const doing = "update workflow of finding in Security Hub"
+	if err := c.Caller.REST(ctx, awscall.SecurityHub, c.Region, http.MethodPatch, "/findings/batchupdate", update, &done); err != nil {
+		return c.failure(ctx, doing, err)
 	}
-	for _, u := range done.UnprocessedFindings {
-		return c.coded(aws.ToString(u.ErrorCode), "update workflow of finding in Security Hub",
-			errors.New(aws.ToString(u.ErrorCode)+": "+aws.ToString(u.ErrorMessage)))
+	for _, f := range done.UnprocessedFindings {
+		return c.coded(f.ErrorCode, doing, errors.New(f.ErrorCode+": "+f.ErrorMessage))
 	}
 	return nil
 }
 
 // workflow is what a provider may not set by importing: that a person has taken the finding on, and that it is
 // resolved. Security Hub itself sets a resolved finding back to new when it becomes active again.
-func (c *Channel) workflow(inc incident.Incident) *securityhub.BatchUpdateFindingsInput {
-	in := &securityhub.BatchUpdateFindingsInput{
-		FindingIdentifiers: []types.AwsSecurityFindingIdentifier{{Id: aws.String(c.id(inc)), ProductArn: aws.String(c.product(inc))}},
-	}
+func (c *Channel) workflow(inc incident.Incident) *change {
+	update := &change{FindingIdentifiers: []identifier{{c.id(inc), c.product(inc)}}}
 	switch notify.StageOf(inc) {
 	case incident.StageConfirmed:
-		in.Workflow = &types.WorkflowUpdate{Status: types.WorkflowStatusResolved}
+		update.Workflow.Status = "RESOLVED"
 	case incident.StageAcknowledged:
 		a := inc.Acknowledged
 		if a == nil {
 			return nil
 		}
-		in.Workflow = &types.WorkflowUpdate{Status: types.WorkflowStatusNotified}
-		note := "Taken on by " + notify.Plain(a.By, 100)
+		update.Workflow.Status = "NOTIFIED"
+		text := "Taken on by " + notify.Plain(a.By, 100)
 		if a.Note != "" {
-			note += ": " + notify.Plain(a.Note, 380)
+			text += ": " + notify.Plain(a.Note, 380)
 		}
-		in.Note = &types.NoteUpdate{Text: aws.String(note), UpdatedBy: aws.String("trailwarden")}
+		update.Note = &note{Text: text, UpdatedBy: "trailwarden"}
 	default:
 		return nil
 	}
-	return in
+	return update
 }

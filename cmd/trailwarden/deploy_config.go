@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/trailwarden/trailwarden/internal/channels"
+	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/config/file"
+	"github.com/trailwarden/trailwarden/internal/deploy"
+	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
+	"github.com/trailwarden/trailwarden/internal/secret"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+// configuredBy says in a deployment's document what configures the functions, besides the template's parameters.
+type configuredBy struct {
+	From     string   `json:"from"`     // a file, "in the zip", "deployed before", or "" for none
+	Hash     string   `json:"hash"`     // SHA-256 of what is in the zip, hex; "" for none
+	Channels []string `json:"channels"` // who is told
+	Anchors  string   `json:"anchors"`  // bucket that the ledger's heads are put into; "" for none
+	Routed   bool     `json:"routed"`   // routes say who is told of what
+}
+
+// settled is what the configuration file says to a deployed function. Everything that can be known before AWS is asked is checked.
+func (a *app) settled(f deployFlags) (artifact.Settings, error) {
+	a.notDeployed()
+	if f.noConfig || a.configPath() == "" {
+		return artifact.Settings{}, nil
+	}
+	s, err := artifact.Configure(file.Read(a.configPath()))
+	if err != nil {
+		return s, err
+	}
+	for _, x := range s.Stays {
+		a.note("%s of %s is not deployed: %s", x.Key, plain(a.configPath()), x.Why)
+	}
+	cfg, err := config.Load(config.JSON(a.configPath(), documentOr(s.Document)))
+	if err != nil {
+		return s, err
+	}
+	return s, able(cfg)
+}
+
+// documentOr is a configuration that says nothing, where there is none.
+func documentOr(document []byte) []byte {
+	if document == nil {
+		return []byte(`{"version":1}`)
+	}
+	return document
+}
+
+// able says what is wrong with channels and routes beyond what each key can tell.
+func able(cfg config.Config) error {
+	cfg.SNS.TopicARN = "arn:aws:sns:us-east-1:111122223333:trailwarden" // the stack's own
+	problems := channels.Check(channels.Options{Config: cfg, AWS: aws.Config{Region: "us-east-1"}})
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// notDeployed tells of what is set in the environment of whoever deploys: it stays there, since the file is what can be reviewed, and a
+// secret has to stand where the function can read it.
+func (a *app) notDeployed() {
+	for _, v := range config.Env(a.env).Values {
+		ref, isSecret := v.Data.(secret.Ref)
+		_, here := ref.Here()
+		switch {
+		case !artifact.Deployed(v.Key.Name):
+		case isSecret && here:
+			a.note("%s of your environment is not deployed: put the secret into Secrets Manager, and write %s: secretsmanager:NAME into the file that -c names", v.Origin.Name, v.Key.Name)
+		default:
+			a.note("%s of your environment is not deployed: write %s into the file that -c names", v.Origin.Name, v.Key.Name)
+		}
+	}
+}
+
+// configure finds the configuration to deploy: of the file that was named or lies here, of the zip that was given, or of the stack when it
+// is updated.
+func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings, f deployFlags, zip *artifact.Artifact) error {
+	d.derived = map[string]string{}
+	kept := false
+	switch {
+	case f.noConfig:
+		zip.Config = nil
+	case a.configPath() != "":
+		zip.Config, d.Configuration.From = s.Document, a.configPath()
+		maps.Copy(d.derived, s.Parameters)
+	case zip.Config != nil:
+		d.Configuration.From = "in the zip"
+	case d.before.Parameters["Config"] != "":
+		old, err := d.zipBefore(ctx)
+		if err != nil {
+			return err
+		}
+		zip.Config, d.Configuration.From, kept = old.Config, "deployed before", true
+	default:
+		kept = true
+	}
+	cfg, err := config.Load(config.JSON(artifact.Config, documentOr(zip.Config)))
+	if err != nil {
+		return err
+	}
+	if err := able(cfg); err != nil {
+		return err
+	}
+	if !kept {
+		maps.Copy(d.derived, deploy.Configured(cfg, deploy.Stack{Partition: trail.PartitionOf(d.Region), Account: d.Account, Region: d.Region}))
+	}
+	d.derived["Config"] = ""
+	if zip.Config != nil {
+		d.derived["Config"] = artifact.Config
+		sum := sha256.Sum256(zip.Config)
+		d.Configuration.Hash = hex.EncodeToString(sum[:])
+	} else {
+		d.Configuration.From = ""
+	}
+	d.Configuration.Channels = append([]string{"sns"}, channels.Configured(cfg)...)
+	d.Configuration.Anchors, d.Configuration.Routed = cfg.Anchor.Bucket, cfg.Routing != nil
+	return nil
+}
+
+// zipBefore is the zip that is deployed now.
+func (d *deployment) zipBefore(ctx context.Context) (artifact.Artifact, error) {
+	if d.old.Bootstrap != nil {
+		return d.old, nil
+	}
+	packed, err := d.deployer.Download(ctx, d.deployed())
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	if d.old, err = artifact.Open(packed); err != nil {
+		return artifact.Artifact{}, fail(exitError, "name what is to be in the new one: --baseline FILE, -c FILE", err)
+	}
+	return d.old, nil
+}
+
+// told is a line about the configuration for people.
+func (c configuredBy) told(mail string) string {
+	names := slices.Clone(c.Channels)
+	if mail != "" {
+		names[0] = "sns (" + mail + ")"
+	}
+	line := "Told by: " + strings.Join(names, ", ")
+	if c.Routed {
+		line += "; routes say who of what"
+	}
+	if c.Anchors != "" {
+		line += "; the ledger's heads go to s3://" + c.Anchors
+	}
+	return line + " (" + cmp.Or(c.From, "no configuration file") + ")"
+}

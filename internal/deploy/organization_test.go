@@ -1,0 +1,261 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/sim/runtimeapi"
+	"github.com/trailwarden/trailwarden/internal/trail"
+)
+
+const (
+	managementAccount = "777788889999"
+	baselineInZip     = "trailwarden.baseline.json"
+)
+
+// organized is an organization on moto, deployed with the commands of docs/operations.md: the central account, in which trailwarden runs,
+// and a member of an organizational unit.
+type organized struct {
+	stack
+	management, member, memberIAM, centralIAM moto // IAM: in the Region in which IAM's events appear
+	id, unit                                  string
+	zip                                       string // folder with what is in the zip, as Lambda unpacks it
+}
+
+// moto 5.2.1 knows accounts of an organization by numbers that it draws itself.
+func organize(t *testing.T, m moto) organized {
+	t.Helper()
+	o := organized{stack: stack{moto: m}, management: m.in(t, managementAccount, region)}
+	call := func(op, body, pick string) string {
+		t.Helper()
+		answer := o.management.call(t, "organizations", "POST", "/", body, "X-Amz-Target", "AWSOrganizationsV20161128."+op, "Content-Type", "application/x-amz-json-1.1")
+		found := regexp.MustCompile(`"` + pick + `": "(.*?)"`).FindSubmatch(answer)
+		if found == nil {
+			t.Fatalf("%s answers %s", op, answer)
+		}
+		return string(found[1])
+	}
+	o.id = regexp.MustCompile(`o-[a-z0-9]+`).FindString(call("CreateOrganization", `{"FeatureSet":"ALL"}`, "Id"))
+	member := call("CreateAccount", `{"AccountName":"member","Email":"member@example.com"}`, "AccountId")
+	root := call("ListRoots", `{}`, "Id")
+	o.unit = call("CreateOrganizationalUnit", `{"ParentId":"`+root+`","Name":"workloads"}`, "Id")
+	o.management.call(t, "organizations", "POST", "/", `{"AccountId":"`+member+`","SourceParentId":"`+root+`","DestinationParentId":"`+o.unit+`"}`,
+		"X-Amz-Target", "AWSOrganizationsV20161128.MoveAccount", "Content-Type", "application/x-amz-json-1.1")
+	o.member, o.memberIAM, o.centralIAM = m.in(t, member, region), m.in(t, member, iamRegion), m.in(t, motoAccount, iamRegion)
+	return o
+}
+
+// follow types the commands that docs/operations.md has for an organization.
+func (o organized) follow(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("NOT PROVEN HERE: that the commands of docs/operations.md deploy to an organization, for the AWS CLI is not installed")
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	ok(t)(page, err)
+	_, chapter, _ := strings.Cut(string(page), "### In an organization\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(chapter, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("docs/operations.md has %d blocks of commands for an organization, want one for each account", len(blocks))
+	}
+	dir, front := t.TempDir(), o.forwarded(t)
+	(&newcomer{t: t}).build("", filepath.Join(dir, "trailwarden"), "../../cmd/trailwarden")
+	for i, in := range []moto{o.moto, o.management} {
+		as, err := in.admin.Credentials.Retrieve(t.Context())
+		ok(t)(as, err)
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", blocks[i][1])
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+dir, "AWS_ENDPOINT_URL="+front, "AWS_PAGER=", "NO_PROXY=127.0.0.1", "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_ACCESS_KEY_ID="+as.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+as.SecretAccessKey, "AWS_SESSION_TOKEN="+as.SessionToken, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+			"HOME_REGION="+region, "ORGANIZATION="+o.id, "CENTRAL="+motoAccount, "UNIT="+o.unit, "REGIONS="+region+" "+iamRegion)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v, in account %s:\n%s\n%s", err, in.account, blocks[i][1], out)
+		}
+	}
+	bus := "arn:aws:events:" + region + ":" + motoAccount + ":event-bus/trailwarden"
+	o.member.judgeable(t, "member-role", map[string]string{"CentralAccountId": motoAccount, "OrganizationId": o.id, "CentralBusArn": bus})
+	for _, m := range []moto{o.member, o.memberIAM} { // which a stack set deploys to
+		m.rules(t, "default", "trailwarden-member", "trailwarden-member-self")
+	}
+	o.centralIAM.rules(t, "default", "trailwarden-forward", "trailwarden-forward-self")
+	o.rules(t, "trailwarden", "trailwarden-members", "trailwarden-members-self")
+}
+
+// pin has the baseline in the zip hold a trail.
+func (o *organized) pin(t *testing.T, name string) {
+	t.Helper()
+	arn, err := trail.ParseARN(name)
+	ok(t)(arn, err)
+	pinned := baseline.File{Version: baseline.Version, Serial: 1, Trails: []baseline.Trail{{ARN: arn, Repair: trail.Groups(), Logging: true, Bucket: "audit-logs-" + arn.Account + "-" + arn.Region,
+		GlobalEvents: true, EventSize: "Standard"}}}
+	o.zip = t.TempDir()
+	ok(t)(nil, os.WriteFile(filepath.Join(o.zip, baselineInZip), []byte(encode(t, pinned)), 0o600))
+}
+
+// rules sees that a bus has these rules, on, and no others.
+func (m moto) rules(t *testing.T, bus string, want ...string) {
+	t.Helper()
+	out, err := eventbridge.NewFromConfig(m.admin).ListRules(t.Context(), &eventbridge.ListRulesInput{EventBusName: &bus})
+	ok(t)(out, err)
+	var got []string
+	for _, r := range out.Rules {
+		if strings.HasPrefix(*r.Name, "Events-Archive-") { // by which an archive is filled
+			continue
+		}
+		got = append(got, *r.Name)
+		if r.State != "ENABLED" {
+			t.Errorf("%s in %s: rule %s is %s", m.account, m.region, *r.Name, r.State)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s in %s: bus %s has the rules %v, want %v", m.account, m.region, bus, got, want)
+	}
+}
+
+// TestOrganizationOnMoto: what docs/operations.md says deploys to an organization; a StopLogging in a member comes by the member's
+// rule to the central bus, by the rule there to the queue, and the built function starts the member's trail with the member's role,
+// policies enforced. What happens in the Region of IAM's events comes by the forwarder. The sweep needs none of it.
+func TestOrganizationOnMoto(t *testing.T) {
+	binary := lambdaBinary(t)
+	o := organize(t, startMoto(t))
+	o.stack = o.deployTemplate(t, binary, "OrganizationId", o.id, "MemberAccounts", o.member.account, "Baseline", baselineInZip)
+	o.furnish(t)
+	o.mapped(t, false)
+	o.follow(t)
+	ofMember := o.member.makeTrail(t)
+	o.pin(t, ofMember)
+	ofForwarder := o.centralIAM.makeTrail(t)
+	react, _ := o.start(t, binary, "trailwarden-react", o.session(t, "trailwarden-react"), append(o.environment(t, "trailwarden-react"), "LAMBDA_TASK_ROOT="+o.zip))
+
+	o.member.put(t, "my.app", "StopLogging", ofMember)
+	o.member.put(t, "aws.cloudtrail", "GetTrailStatus", ofMember)
+	o.centralIAM.put(t, "my.app", "StopLogging", ofForwarder)
+	if got := o.received(t, o.queue); len(got) != 0 {
+		t.Fatalf("%d events came that are forged or only read: %s", len(got), got)
+	}
+	for _, c := range []struct {
+		name  string
+		at    moto
+		trail string
+	}{{"member", o.member, ofMember}, {"Region of IAM's events", o.centralIAM, ofForwarder}} {
+		stopLogging(t, c.at)
+		c.at.put(t, "aws.cloudtrail", "StopLogging", c.trail)
+		events := o.received(t, o.queue)
+		if len(events) != 1 || !strings.Contains(events[0], c.at.region) {
+			t.Fatalf("%s: %d events reached the central queue, want one: %s", c.name, len(events), events)
+		}
+		o.enforce(t, true)
+		answer := answerOf(t, react, batchFrom(t, c.at, events))
+		o.enforce(t, false)
+		if answer.Failed || !strings.Contains(string(answer.Body), `"batchItemFailures":[]`) {
+			t.Errorf("%s: the function answers %s", c.name, answer.Body)
+		}
+		if !c.at.logging(t) {
+			t.Errorf("%s: the trail does not log again", c.name)
+		}
+	}
+	o.swept(t, binary)
+	o.memberNeighbours(t)
+	o.memberKilled(t, react, ofMember)
+}
+
+func stopLogging(t *testing.T, m moto) {
+	t.Helper()
+	ok(t)(cloudtrail.NewFromConfig(m.admin).StopLogging(t.Context(), &cloudtrail.StopLoggingInput{Name: aws.String("main")}))
+}
+
+// swept stops trails and says nothing: the sweep looks into member accounts by itself, at what is pinned.
+func (o organized) swept(t *testing.T, binary string) {
+	t.Helper()
+	sweep, _ := o.start(t, binary, "trailwarden-sweep", o.session(t, "trailwarden-sweep"), append(o.environment(t, "trailwarden-sweep"), "LAMBDA_TASK_ROOT="+o.zip))
+	for name, m := range map[string]moto{"member": o.member, "central account": o.moto} {
+		stopLogging(t, m)
+		o.enforce(t, true)
+		answerOf(t, sweep, []byte(`{"sweep":true}`)) // the answer says nothing here: it may not look at itself on moto
+		o.enforce(t, false)
+		if !m.logging(t) {
+			t.Errorf("%s: the sweep left the trail stopped", name)
+		}
+	}
+}
+
+// memberNeighbours sees that the member's role may do nothing beside what it needs.
+func (o organized) memberNeighbours(t *testing.T) {
+	t.Helper()
+	out, err := sts.NewFromConfig(o.admin).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + o.member.account + ":role/trailwarden-member"), RoleSessionName: aws.String("xx")})
+	ok(t)(out, err)
+	cfg := o.member.admin.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	ctx, trails, rules, main := t.Context(), cloudtrail.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg), aws.String("main")
+	o.enforce(t, true)
+	defer o.enforce(t, false)
+	for name, call := range map[string]func() (any, error){
+		"StopLogging": func() (any, error) { return trails.StopLogging(ctx, &cloudtrail.StopLoggingInput{Name: main}) },
+		"DeleteTrail": func() (any, error) { return trails.DeleteTrail(ctx, &cloudtrail.DeleteTrailInput{Name: main}) },
+		"UpdateTrail": func() (any, error) { return trails.UpdateTrail(ctx, &cloudtrail.UpdateTrailInput{Name: main}) },
+		"CreateTrail": func() (any, error) {
+			return trails.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: aws.String("more"), S3BucketName: main})
+		},
+		"PutEventSelectors": func() (any, error) {
+			return trails.PutEventSelectors(ctx, &cloudtrail.PutEventSelectorsInput{TrailName: main})
+		},
+		"PutInsightSelectors": func() (any, error) {
+			return trails.PutInsightSelectors(ctx, &cloudtrail.PutInsightSelectorsInput{TrailName: main, InsightSelectors: []trailtypes.InsightSelector{}})
+		},
+		"AddTags": func() (any, error) {
+			return trails.AddTags(ctx, &cloudtrail.AddTagsInput{ResourceId: main, TagsList: []trailtypes.Tag{{Key: main}}})
+		},
+		"DisableRule": func() (any, error) {
+			return rules.DisableRule(ctx, &eventbridge.DisableRuleInput{Name: aws.String("trailwarden-member")})
+		},
+		"AssumeRole (the role that forwards)": func() (any, error) {
+			return sts.NewFromConfig(cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + o.member.account + ":role/trailwarden-forward"), RoleSessionName: aws.String("xx")})
+		},
+	} {
+		if _, err := call(); err == nil || !strings.Contains(err.Error(), "StatusCode: 403") {
+			t.Errorf("the member's role may %s: %v", name, err)
+		}
+	}
+	if _, err := trails.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: main}); err != nil {
+		t.Errorf("the member's role may not read: %v", err)
+	}
+}
+
+// memberKilled uses the member's own kill switch: there nothing is repaired, elsewhere everything is.
+func (o organized) memberKilled(t *testing.T, react *runtimeapi.Server, ofMember string) {
+	t.Helper()
+	policy := map[string][]string{"RoleName": {"trailwarden-member"}, "PolicyArn": {"arn:aws:iam::" + o.member.account + ":policy/trailwarden-repair"}}
+	o.member.query(t, "iam", "DetachRolePolicy", policy)
+	stopLogging(t, o.member)
+	o.member.put(t, "aws.cloudtrail", "StopLogging", ofMember)
+	events := batchFrom(t, o.member, o.received(t, o.queue))
+	o.enforce(t, true)
+	answerOf(t, react, events)
+	o.enforce(t, false)
+	if o.member.logging(t) {
+		t.Error("the member's kill switch was used, and its trail was started")
+	}
+	o.stop(t)
+	events = batch(t, o.received(t, o.queue))
+	o.enforce(t, true)
+	answerOf(t, react, events)
+	o.enforce(t, false)
+	if !o.logging(t) {
+		t.Error("the member's kill switch was used, and the central account's trail stays stopped")
+	}
+}
