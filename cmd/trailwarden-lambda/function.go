@@ -50,10 +50,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	if err != nil {
 		log.Error("local times are left out of messages", "error", err.Error())
 	}
-	aws, err := cloud.Load(ctx, cloud.Options{Region: cfg.Region})
-	if err != nil {
-		return nil, err
-	}
+	aws := cloud.FromEnv(cfg.Region)
 	if aws.Region == "" {
 		return nil, errors.New("no Region is set: set AWS_REGION, as Lambda does")
 	}
@@ -68,7 +65,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		},
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
-	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
+	o.RestoreRole, o.MemberRole, o.Remediators = cfg.RestoreRoleARN, cfg.MemberRole, cfg.Remediators
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true

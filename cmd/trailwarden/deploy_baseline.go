@@ -33,6 +33,9 @@ func (a *app) pin(ctx context.Context, d *deployment, cfg config.Config, f deplo
 		a.note("no trail is pinned: stopped trails are started again, everything else is only told")
 		return nil
 	case cfg.Baseline != "" || exists(usualBaseline):
+		if d.before.ID != "" { // the functions would repair nothing by one that is older than the last that they used
+			cfg.Ledger, cfg.Region = "dynamodb://"+cmp.Or(d.before.Outputs["LedgerName"], name(d.parameters, d.before)), d.Region
+		}
 		pinned, err := a.pinned(ctx, cfg, f.aws)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
@@ -21,7 +22,7 @@ import (
 
 // engine builds the engine on the AWS of the environment, and finds out which account it is in.
 func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options, with ...func(*engine.Options)) (*engine.Engine, error) {
-	aws, err := cloud.Load(ctx, where)
+	aws, err := chain.Load(ctx, where)
 	if err != nil {
 		return nil, fail(exitError, "check the AWS profile and environment", err)
 	}
@@ -35,7 +36,7 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 		Channels: func(e *engine.Engine) ([]notify.Channel, error) { return a.channels(cfg, aws, e) },
 	}
 	o.OnlyStart, o.Budget = cfg.Repair == "start", cfg.RepairBudget
-	o.RestoreRole, o.MemberRole = cfg.RestoreRoleARN, cfg.MemberRole
+	o.RestoreRole, o.MemberRole, o.Remediators = cfg.RestoreRoleARN, cfg.MemberRole, cfg.Remediators
 	for _, change := range with {
 		change(&o)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
@@ -34,7 +35,7 @@ func (a *app) ledger(ctx context.Context, cfg config.Config, where cloud.Options
 	}
 	if table, ok := strings.CutPrefix(place, "dynamodb://"); ok {
 		where.Region = cfg.Region
-		aws, err := cloud.Load(ctx, where)
+		aws, err := chain.Load(ctx, where)
 		if err != nil {
 			return nil, fail(exitError, "check the AWS profile and environment", err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -179,7 +180,7 @@ func (a *app) sentReport(c *cobra.Command, results []sent) error {
 // channelOptions are what channels are made of where there is no engine.
 func (a *app) channelOptions(ctx context.Context, cfg config.Config, where cloud.Options) (channels.Options, error) {
 	where.Region = cfg.Region
-	aws, err := cloud.Load(ctx, where)
+	aws, err := chain.Load(ctx, where)
 	if err != nil {
 		return channels.Options{}, fail(exitError, "check the AWS profile and environment", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/event"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -76,7 +77,7 @@ func (a *app) open(ctx context.Context, cfg config.Config, r reach) (*field, err
 	if len(r.regions) > 0 && r.regions[0] != "all" {
 		o.Region = r.regions[0]
 	}
-	aws, err := cloud.Load(ctx, o)
+	aws, err := chain.Load(ctx, o)
 	if err != nil {
 		return nil, fail(exitError, "check the AWS profile and environment", err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/archive"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/daemon"
 	"github.com/trailwarden/trailwarden/internal/engine"
@@ -140,7 +141,7 @@ func (a *app) reload(c *cobra.Command, where cloud.Options, store ledger.Store) 
 }
 
 func (a *app) newDaemon(ctx context.Context, cfg config.Config, where cloud.Options, e *engine.Engine) (*daemon.Daemon, error) {
-	aws, err := cloud.Load(ctx, where)
+	aws, err := chain.Load(ctx, where)
 	if err != nil {
 		return nil, fail(exitError, "check the AWS profile and environment", err)
 	}

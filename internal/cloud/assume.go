@@ -3,14 +3,17 @@ package cloud
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -44,22 +47,12 @@ func (c *Client) restorer(ctx context.Context, action trail.Action) (*cloudtrail
 	if err != nil {
 		return nil, err
 	}
-	api := sts.NewFromConfig(c.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
-	var out *sts.AssumeRoleOutput
-	if err := c.retry(ctx, assumeRole, c.Restore, func(ctx context.Context) (err error) {
-		out, err = api.AssumeRole(ctx, &sts.AssumeRoleInput{
-			RoleArn: &c.Restore, RoleSessionName: aws.String("trailwarden"), Policy: &policy, DurationSeconds: aws.Int32(int32(session.Seconds())),
-		})
-		if err == nil && out.Credentials == nil {
-			err = fmt.Errorf("the answer holds no credentials")
-		}
-		return err
-	}); err != nil {
+	creds, err := c.assume(ctx, c.Restore, policy)
+	if err != nil {
 		return nil, err
 	}
 	cfg := c.Config.Copy()
-	cfg.Credentials = credentials.NewStaticCredentialsProvider(
-		aws.ToString(out.Credentials.AccessKeyId), aws.ToString(out.Credentials.SecretAccessKey), aws.ToString(out.Credentials.SessionToken))
+	cfg.Credentials = credentials.StaticCredentialsProvider{Value: creds}
 	made := assumed{c.client(cfg, action.Target.Region), now.Add(keep)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,6 +65,38 @@ func (c *Client) restorer(ctx context.Context, action trail.Action) (*cloudtrail
 
 // assumeRole is the operation's name in errors.
 const assumeRole = "AssumeRole"
+
+const versionOfSTS = "2011-06-15"
+
+// assume takes on a role for the shortest time that STS gives; policy narrows what it may, and is "" for all that it may.
+func (c *Client) assume(ctx context.Context, role, policy string) (aws.Credentials, error) {
+	form := url.Values{
+		"Action": {assumeRole}, "Version": {versionOfSTS}, "RoleArn": {role}, "RoleSessionName": {"trailwarden"},
+		"DurationSeconds": {strconv.Itoa(int(session.Seconds()))},
+	}
+	if policy != "" {
+		form.Set("Policy", policy)
+	}
+	var out struct {
+		Given struct {
+			AccessKeyID     string `xml:"AccessKeyId"`
+			SecretAccessKey string
+			SessionToken    string
+			Expiration      time.Time
+		} `xml:"AssumeRoleResult>Credentials"`
+	}
+	err := c.retry(ctx, assumeRole, role, func(ctx context.Context) error {
+		err := c.lean().Query(ctx, awscall.STS, "", form, &out)
+		if err == nil && (out.Given.AccessKeyID == "" || out.Given.SecretAccessKey == "") {
+			err = errors.New("the answer holds no credentials")
+		}
+		return err
+	})
+	g := out.Given
+	return aws.Credentials{
+		AccessKeyID: g.AccessKeyID, SecretAccessKey: g.SecretAccessKey, SessionToken: g.SessionToken, CanExpire: true, Expires: g.Expiration,
+	}, err
+}
 
 // sessionPolicy allows what restores, on one trail. What the role itself may not do it does not give.
 func sessionPolicy(a trail.ARN) (string, error) {

@@ -4,6 +4,7 @@ package cloud
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -72,18 +72,18 @@ func (c *Client) Self(ctx context.Context) (string, error) {
 	if known != "" {
 		return known, nil
 	}
-	api := sts.NewFromConfig(c.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
-	var out *sts.GetCallerIdentityOutput
-	err := c.retry(ctx, "GetCallerIdentity", "of the credentials", func(ctx context.Context) (err error) {
-		out, err = api.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-		return err
+	var out struct {
+		ARN string `xml:"GetCallerIdentityResult>Arn"`
+	}
+	err := c.retry(ctx, "GetCallerIdentity", "of the credentials", func(ctx context.Context) error {
+		return c.lean().Query(ctx, awscall.STS, "", url.Values{"Action": {"GetCallerIdentity"}, "Version": {versionOfSTS}}, &out)
 	})
 	if err != nil {
 		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.self = aws.ToString(out.Arn)
+	c.self = out.ARN
 	return c.self, nil
 }
 

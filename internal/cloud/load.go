@@ -1,17 +1,18 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 )
 
@@ -20,34 +21,68 @@ type Options struct {
 	Region, Profile, Endpoint string
 }
 
-// Load reads the whole AWS credential chain, without asking AWS anything yet.
-func Load(ctx context.Context, o Options) (aws.Config, error) {
-	roots := Roots()
-	client := awshttp.NewBuildableClient().
+// FromEnv is the configuration of a Lambda function, which has everything in its environment: credentials, Region, endpoints. It
+// reads no file and asks nobody, which takes a tenth of the time that the whole chain takes (cloud/chain). Region is "" for AWS_REGION's.
+func FromEnv(region string) aws.Config {
+	off := environment{}.is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+	cfg := aws.Config{
+		Region:                     cmp.Or(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
+		Credentials:                credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
+		HTTPClient:                 HTTP(Roots(os.Getenv("AWS_CA_BUNDLE"))),
+		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
+		ConfigSources:              []any{environment{}},
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
+		AppID:                      os.Getenv("AWS_SDK_UA_APP_ID"),
+	}
+	if base := os.Getenv("AWS_ENDPOINT_URL"); base != "" && !off {
+		cfg.BaseEndpoint = &base
+	}
+	return cfg
+}
+
+// HTTP is a client that keeps nobody waiting. Roots nil are the system's own.
+func HTTP(roots *x509.CertPool) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
 		WithTimeout(30 * time.Second).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 			t.TLSHandshakeTimeout = 5 * time.Second
 			t.ResponseHeaderTimeout = 10 * time.Second
 		})
-	opts := []func(*awsconfig.LoadOptions) error{
-		awsconfig.WithHTTPClient(client),
-		awsconfig.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+}
+
+// environment answers what clients ask of settings, as the SDK's own environment does.
+type environment struct{}
+
+func (environment) is(name string) bool { return strings.EqualFold(os.Getenv(name), "true") }
+
+// GetUseFIPSEndpoint is AWS_USE_FIPS_ENDPOINT.
+func (e environment) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	if e.is("AWS_USE_FIPS_ENDPOINT") {
+		return aws.FIPSEndpointStateEnabled, true, nil
 	}
-	if o.Region != "" {
-		opts = append(opts, awsconfig.WithRegion(o.Region))
+	return aws.FIPSEndpointStateUnset, false, nil
+}
+
+// GetUseDualStackEndpoint is AWS_USE_DUALSTACK_ENDPOINT.
+func (e environment) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	if e.is("AWS_USE_DUALSTACK_ENDPOINT") {
+		return aws.DualStackEndpointStateEnabled, true, nil
 	}
-	if o.Profile != "" {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(o.Profile))
-	}
-	if o.Endpoint != "" {
-		opts = append(opts, awsconfig.WithBaseEndpoint(o.Endpoint))
-	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
-	if err != nil {
-		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
-	}
-	return cfg, nil
+	return aws.DualStackEndpointStateUnset, false, nil
+}
+
+// GetIgnoreConfiguredEndpoints is AWS_IGNORE_CONFIGURED_ENDPOINT_URLS.
+func (e environment) GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error) {
+	off := e.is("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+	return off, off, nil
+}
+
+// GetServiceBaseEndpoint is AWS_ENDPOINT_URL_<service>.
+func (environment) GetServiceBaseEndpoint(_ context.Context, id string) (string, bool, error) {
+	base := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(id, " ", "_")))
+	return base, base != "", nil
 }
 
 // bundles are where systems keep all certificate roots in one file. Go by itself reads every file of the
@@ -58,23 +93,29 @@ var bundles = []string{
 	"/etc/ssl/cert.pem",
 }
 
-// Roots loads the certificate roots from one bundle; nil, which means the system's own way, where none is found.
-func Roots() *x509.CertPool {
+// Roots loads the certificate roots from one bundle, and adds those of another file where one is named, as AWS_CA_BUNDLE does; nil,
+// which means the system's own way, where nothing is found.
+func Roots(more string) *x509.CertPool {
 	files := bundles
 	if named := os.Getenv("SSL_CERT_FILE"); named != "" {
 		files = []string{named}
 	}
+	pool, found := x509.NewCertPool(), false
 	for _, file := range files {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		pool := x509.NewCertPool()
-		if pool.AppendCertsFromPEM(pem) {
-			return pool
+		if pem, err := os.ReadFile(file); err == nil && pool.AppendCertsFromPEM(pem) {
+			found = true
+			break
 		}
 	}
-	return nil
+	if more != "" {
+		if pem, err := os.ReadFile(more); err == nil && pool.AppendCertsFromPEM(pem) {
+			found = true
+		}
+	}
+	if !found {
+		return nil
+	}
+	return pool
 }
 
 // Warm opens the connection to CloudTrail in a Region before it is needed, by a request that asks for nothing.

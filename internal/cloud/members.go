@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
@@ -53,19 +52,7 @@ func (o *Members) member(a trail.ARN) *Client {
 	role := roleIn(a, o.Role)
 	cfg := o.Home.Config.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		api := sts.NewFromConfig(o.Home.Config, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
-		var out *sts.AssumeRoleOutput
-		if err := o.Home.retry(ctx, assumeRole, role, func(ctx context.Context) (err error) {
-			out, err = api.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("trailwarden"), DurationSeconds: aws.Int32(int32(session.Seconds()))})
-			if err == nil && out.Credentials == nil {
-				err = errors.New("the answer holds no credentials")
-			}
-			return err
-		}); err != nil {
-			return aws.Credentials{}, err
-		}
-		return aws.Credentials{AccessKeyID: aws.ToString(out.Credentials.AccessKeyId), SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey),
-			SessionToken: aws.ToString(out.Credentials.SessionToken), CanExpire: true, Expires: aws.ToTime(out.Credentials.Expiration)}, nil
+		return o.Home.assume(ctx, role, "")
 	}), func(c *aws.CredentialsCacheOptions) { c.ExpiryWindow = time.Minute })
 	c := &Client{Config: cfg, Version: o.Home.Version}
 	if o.Home.Restore != "" {

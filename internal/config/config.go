@@ -23,6 +23,7 @@ type Config struct {
 	RepairBudget   int      // calls in an hour; 0 means any number
 	RestoreRoleARN string   // "" means that repairs are made with the credentials at hand
 	MemberRole     string   // "" means that trails of other accounts are not reached
+	Remediators    []string // ARNs of users and roles that other systems set trails with
 	Ledger         string   // file or dynamodb://TABLE; "" means what the verb says
 	Retention      string   // how long the ledger keeps what is well
 	Watch          Watch

@@ -32,4 +32,13 @@ var repairKeys = []Key{
 		Hint:    "it is the role of deploy/cloudformation/member-role.yaml: trailwarden-member",
 		at:      func(c *Config) any { return &c.MemberRole },
 	},
+	{
+		Name:    "remediators",
+		Doc:     "Users and roles that other systems, such as Terraform, set trails with: a lesser setting that one of them keeps writing over the repair is left to it for six hours, and told.",
+		Example: "arn:aws:iam::111122223333:role/terraform",
+		Form:    `^arn:aws(-[a-z0-9]+)*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]{1,512}$`,
+		Want:    "the ARN of an IAM user or role",
+		Hint:    "the message of a contested repair names it; a role as arn:aws:iam::ACCOUNT:role/PATH/NAME, without the name of a session",
+		at:      func(c *Config) any { return &c.Remediators },
+	},
 }

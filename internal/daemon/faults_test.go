@@ -236,6 +236,32 @@ func TestD14TwoRemediators(t *testing.T) {
 	})
 }
 
+// TestA2StopLoop: the trail is stopped ten times a second for a minute, whenever it is logging. It is one incident with a count that names the principal; we go on for as
+// long, at our rate and no faster, and the trail is logging at the end.
+func TestA2StopLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, "main")
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.run(t, 6*time.Minute) }()
+		begun := s.world.Now()
+		for range 600 {
+			if s.logging(t, "main") {
+				s.stop(t, "main")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		starts := len(s.changes())
+		if most := 10 + int(s.world.Now().Sub(begun)/time.Second) + 1; starts < 5 || starts > most {
+			t.Errorf("started %d times in a minute, want 5 to %d", starts, most)
+		}
+		<-ended
+		all := slices.DeleteFunc(s.incidents(t), func(inc incident.Incident) bool { return inc.Trail.Name != "main" })
+		if !s.logging(t, "main") || len(all) != 1 || all[0].Count < 5 || !strings.Contains(all[0].Contested, "user/mallory") {
+			t.Errorf("logging %t, %d incidents, the first %+v", s.logging(t, "main"), len(all), all[0])
+		}
+	})
+}
+
 // TestGroupF: what happens to ourselves, by the ids of the list of faults.
 func TestGroupF(t *testing.T) {
 	t.Run("F7 the wall clock jumps by a year, there and back", func(t *testing.T) {

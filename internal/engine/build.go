@@ -37,6 +37,9 @@ type Options struct {
 	// OnlyStart repairs nothing but stopped trails; Budget is how many other calls are made in an hour, 0 for any number.
 	OnlyStart bool
 	Budget    int
+	// Remediators are the ARNs of users and roles that other systems set trails with: a setting that one of them keeps writing over the repair is
+	// left to it for a while.
+	Remediators []string
 	// RestoreRole is the ARN of the role that all other repairs are made with; MemberRole the name of the role that trails of
 	// other accounts than the first are reached by. Empty for neither.
 	RestoreRole, MemberRole string
@@ -93,6 +96,7 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 func (e *Engine) keep(o Options) {
 	e.Keeper = &Keeper{Store: o.Ledger, Now: o.Now, Route: e.toTell, Group: e.group, Separate: o.Compat2017}
 	e.Guard.Journal = &Journal{Store: o.Ledger, Now: o.Now}
+	e.Guard.Contests, e.Guard.Remediators = contests{o.Ledger, o.Now}, o.Remediators
 	e.Guard.StartFirst, e.Guard.OwnTag = o.StartFirst, CanaryTag
 	e.Canary = o.Canary
 	e.Guard.Brake = &guard.Brake{Burst: 10, Every: time.Second}

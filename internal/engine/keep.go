@@ -309,6 +309,10 @@ func (k *Keeper) change(ctx context.Context, id string, how func(*incident.Incid
 func (k *Keeper) Acknowledge(ctx context.Context, id string, ack incident.Ack) (incident.Incident, error) {
 	return k.change(ctx, id, func(inc *incident.Incident) (bool, []ledger.Mark) {
 		inc.Acknowledged, inc.Stage = &ack, incident.StageAcknowledged
-		return true, nil
+		if inc.Contested == "" {
+			return true, nil
+		}
+		// A person is at it: what was left to another system is repaired again.
+		return true, []ledger.Mark{{Key: contestKey(inc.Trail.ARN), Value: "[]", Expires: ack.At}}
 	})
 }

@@ -193,6 +193,7 @@ func (w *work) attribute(ctx context.Context, incidents []incident.Incident) {
 			continue
 		}
 		incidents[0].Attribute(r)
+		w.attributed = append(w.attributed, r)
 		if incidents[0].BlindWindow == nil && incident.CallName(r.Name) == "DeleteTrail" {
 			incidents[0].OpenedAt = r.Time.UTC()
 			w.window(&incidents[0], r.Time, incident.FromRecords)

@@ -62,6 +62,10 @@ type Guard struct {
 	Budget interface {
 		Take(ctx context.Context, op trail.Op, now time.Time) (ok bool, again time.Time)
 	}
+	// Remediators are the ARNs of users and roles that other systems set trails with. Contests remembers what they write over our repairs; nil
+	// where nothing is ever left to them.
+	Remediators []string
+	Contests    Contests
 	// Around is what is asked besides the trail: our standing in the organization, whose a bucket is, Event history. Nil
 	// for nothing.
 	Around Surroundings
@@ -170,6 +174,7 @@ func (g *Guard) Reconcile(ctx context.Context, a trail.ARN, records []event.Reco
 		incidents[i].NextSteps = incident.Steps(incidents[i])
 		g.addressed(&incidents[i], a)
 	}
+	w.contend(ctx, incidents)
 	w.escalate(ctx, err, incidents)
 	w.doubt(incidents)
 	return incidents, err

@@ -233,14 +233,7 @@ func sameRole(self string, a event.Actor) bool {
 
 // restores says whether the actor is the role that repairs are made with, where that is another than our own.
 func (g *Guard) restores(a event.Actor) bool {
-	_, role, ok := strings.Cut(g.OwnRole, ":role/")
-	if !ok {
-		return false
-	}
-	name := role[strings.LastIndex(role, "/")+1:] // a session's ARN has no path
-	_, session, ok := strings.Cut(a.ARN, ":assumed-role/")
-	sessionRole, _, _ := strings.Cut(session, "/")
-	return ok && sessionRole == name && a.Account == strings.Split(g.OwnRole, ":")[4]
+	return isRole(g.OwnRole, a)
 }
 
 // principal shortens "arn:…:assumed-role/ROLE/SESSION" to its role.

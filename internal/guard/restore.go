@@ -29,13 +29,14 @@ func (w *work) restore(ctx context.Context) error {
 	w.plan = trail.Repair(wanted, w.state)
 	w.drifts = w.plan.Drifts
 	w.verdict = wanted.Verdict(w.state, w.plan)
+	w.freeze(ctx, wanted)
 	w.found = w.state // with the proof
 	if len(w.records) == 0 && len(w.drifts) > 0 {
 		first, _, _ := w.firstly()
 		w.id = incident.ID(w.arn.String(), first) // the calls carry the id of the incident that is told
 	}
 	var errs []error
-	var mended []trail.Field // what calls that AWS accepted were to set
+	w.mended = nil
 	for _, action := range w.plan.Actions {
 		if err := w.do(ctx, action, false); err != nil {
 			errs = append(errs, err)
@@ -57,7 +58,7 @@ func (w *work) restore(ctx context.Context) error {
 			continue
 		}
 		for _, d := range action.Fixes {
-			mended = append(mended, d.Field)
+			w.mended = append(w.mended, d.Field)
 		}
 	}
 	if len(w.plan.Actions) == 0 || w.guard.watchOnly() != "" {
@@ -65,9 +66,9 @@ func (w *work) restore(ctx context.Context) error {
 		return nil
 	}
 	// What failed calls were to mend cannot be read back; the rest can.
-	if len(mended) > 0 {
+	if len(w.mended) > 0 {
 		errs = append(errs, w.verify(ctx, func(s trail.State) bool {
-			return s.Exists && !slices.ContainsFunc(trail.Compare(wanted, s), func(d trail.Drift) bool { return slices.Contains(mended, d.Field) })
+			return s.Exists && !slices.ContainsFunc(trail.Compare(wanted, s), func(d trail.Drift) bool { return slices.Contains(w.mended, d.Field) })
 		}, "pinned"))
 	}
 	w.drifts = trail.Compare(wanted, w.state)

@@ -22,25 +22,29 @@ type work struct {
 	baseline trail.Baseline // what the trail is pinned to be
 	pinned   bool
 
-	state    trail.State // the latest full read
-	read     bool        // state holds
-	found    trail.State // as it was before any repair of drift
-	first    trail.Status
-	firstOK  bool
-	drifts   []trail.Drift   // what is not as wanted, at the latest read
-	plan     trail.Plan      // what was to be done about it, at the first read
-	verdict  trail.Verdict   // what it costs
-	excused  []trail.Excused // what differs and is approved
-	actions  []incident.Action
-	verified time.Time // when the trail was read back as wanted after our calls
-	why      string    // why the repair was not made, or did not work
-	failed   bool      // a repair was tried, or wanted, and did not come to its end
-	owed     bool      // it was seen logging, was stopped, and is not started yet
-	again    bool      // the trail turned out to be there, and is repaired instead of created
-	partial  bool      // something could not be read
-	warning  string    // what is wrong with trailwarden itself
-	unasked  string    // why whose the pinned bucket is could not be found out
-	owned    string    // the command line that asks it
+	state      trail.State // the latest full read
+	read       bool        // state holds
+	found      trail.State // as it was before any repair of drift
+	first      trail.Status
+	firstOK    bool
+	drifts     []trail.Drift   // what is not as wanted, at the latest read
+	plan       trail.Plan      // what was to be done about it, at the first read
+	verdict    trail.Verdict   // what it costs
+	excused    []trail.Excused // what differs and is approved
+	actions    []incident.Action
+	verified   time.Time      // when the trail was read back as wanted after our calls
+	why        string         // why the repair was not made, or did not work
+	failed     bool           // a repair was tried, or wanted, and did not come to its end
+	owed       bool           // it was seen logging, was stopped, and is not started yet
+	again      bool           // the trail turned out to be there, and is repaired instead of created
+	partial    bool           // something could not be read
+	warning    string         // what is wrong with trailwarden itself
+	mended     []trail.Field  // what calls that AWS accepted were to set
+	contests   []Contest      // settings that a remediator keeps writing
+	contested  string         // which of them is left to it, in a sentence
+	attributed []event.Record // what Event history has of what a sweep found
+	unasked    string         // why whose the pinned bucket is could not be found out
+	owned      string         // the command line that asks it
 }
 
 // run reads and repairs. A successful StopLogging goes the short way: one read of the status, StartLogging, and

@@ -23,6 +23,9 @@ const (
 func Begin(inc Incident) Incident {
 	inc.Count, inc.Stage = 1, stageOf(inc.Outcome)
 	inc.Tamperings = []Tampering{tampering(inc)}
+	if inc.Contested != "" {
+		inc.Stage = StageEscalated
+	}
 	return inc
 }
 
@@ -150,6 +153,12 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 	case added && !news:
 		inc.Stage, news = StageAgain, true
 	}
+	if next.Contested != "" {
+		if inc.Contested == "" {
+			inc.Stage, news = StageEscalated, true
+		}
+		inc.Contested = next.Contested
+	}
 	alarmed := inc.Stage == StageEscalated || inc.Stage == StageReminded || inc.Stage == StageAcknowledged
 	if inc.Outcome == Failed && !alarmed && next.SeenAt.Sub(inc.SeenAt) >= stuck {
 		inc.Stage, news = StageEscalated, true
@@ -228,7 +237,14 @@ func (inc *Incident) again(next Incident) {
 		inc.Alarm = &Alarm{Since: next.SeenAt} // whoever took it on took on what was known then
 	}
 	inc.Stage, inc.Acknowledged = StageAgain, nil
-	inc.contest()
+	if next.Contested == "" {
+		inc.contest()
+		return
+	}
+	if inc.Contested != next.Contested {
+		inc.Stage = StageEscalated
+	}
+	inc.Contested = next.Contested
 }
 
 // become takes over how next found and left the trail.

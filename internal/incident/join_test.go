@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,4 +209,27 @@ func principalOf(inc Incident) string {
 		return ""
 	}
 	return inc.Actor.Principal()
+}
+
+// TestD14LooksLike: what a contested repair's other side claims to be is said, and what it does not claim is not.
+func TestD14LooksLike(t *testing.T) {
+	for agent, want := range map[string]string{
+		"APN/1.0 HashiCorp/1.0 Terraform/1.9.2": "as it looks like Terraform,",
+		"aws-sdk-go-v2/1.30 trailwarden/v1.2":   "as it looks like another trailwarden,",
+		"aws-cli/2.17":                          "a tool that manages the trail, two",
+	} {
+		var inc Incident
+		for i := range contestedCount {
+			next := told(fmt.Sprint("e", i), "StopLogging", "ci", noon.Add(time.Duration(i)*time.Minute), Repaired)
+			next.Actor.UserAgent = agent
+			if i == 0 {
+				inc = Begin(next)
+				continue
+			}
+			inc, _ = inc.Join(next)
+		}
+		if inc.Stage != StageEscalated || !strings.Contains(inc.Contested, "user/ci") || !strings.Contains(inc.Contested, want) {
+			t.Errorf("%s: %s, %q", agent, inc.Stage, inc.Contested)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,8 +29,30 @@ func (inc *Incident) contest() {
 	if inc.Contested == "" {
 		inc.Stage = StageEscalated
 	}
-	inc.Contested = fmt.Sprintf("%s has undone the repair again and again: %d times within %s. If this is a tool that manages the trail, two systems fight over it: "+
-		"change what one of them wants, or approve the change in the baseline", who, max(most, count), contestedTime)
+	inc.Contested = fmt.Sprintf("%s has undone the repair again and again: %d times within %s. If this is a tool that manages the trail%s, two systems fight over it: "+
+		"change what one of them wants, or approve the change in the baseline", who, max(most, count), contestedTime, inc.Actor.looksLike())
+}
+
+// looksLike says which tool an actor claims to be. That is a hint for people, and nothing follows from it: callers choose their user agent.
+func (a *Actor) looksLike() string {
+	if a == nil {
+		return ""
+	}
+	for _, known := range []struct{ in, mark, name string }{
+		{a.InvokedBy + " " + a.SourceIP, "config.amazonaws.com", "AWS Config"},
+		{a.InvokedBy + " " + a.SourceIP, "controltower.amazonaws.com", "AWS Control Tower"},
+		{a.InvokedBy + " " + a.SourceIP, "cloudformation.amazonaws.com", "AWS CloudFormation"},
+		{a.InvokedBy + " " + a.SourceIP, "ssm.amazonaws.com", "an automation of AWS Systems Manager"},
+		{a.UserAgent, "Terraform", "Terraform"},
+		{a.UserAgent, "Pulumi", "Pulumi"},
+		{a.UserAgent, "c7n", "Cloud Custodian"},
+		{a.UserAgent, "trailwarden/", "another trailwarden"},
+	} {
+		if strings.Contains(known.in, known.mark) {
+			return ", as it looks like " + known.name
+		}
+	}
+	return ""
 }
 
 // shorten keeps the list of tamperings bounded. The first stays, the latest stay, and no principal and no rule goes

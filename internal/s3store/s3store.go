@@ -22,6 +22,7 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/archive"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 )
 
 // Store reads S3, and writes small objects. Each bucket is asked in its own Region. A Store of a Config is ready; Open makes one
@@ -45,7 +46,7 @@ const headerTimeout = 30 * time.Second // for the beginning of an answer
 // Open uses the whole AWS credential chain. What S3 answers with "slow down" is asked again, more slowly.
 // connections is how many requests are made at the same time.
 func Open(ctx context.Context, o cloud.Options, connections int) (*Store, error) {
-	cfg, err := cloud.Load(ctx, o)
+	cfg, err := chain.Load(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -115,5 +115,6 @@ const (
 	Invalid      Reason = "invalid"          // CloudTrail does not take what the baseline wants
 	Depends      Reason = "depends"          // something else must be mended first
 	Foreign      Reason = "foreign_bucket"   // the pinned bucket belongs to another account than it is pinned to
+	Contested    Reason = "contested"        // another system that may set it keeps writing it: it rests for a while
 	Owned        Reason = "control_tower"    // AWS Control Tower owns the trail, and sets it as it likes
 )

@@ -41,7 +41,7 @@ func fateOf(key string) (fate, string) {
 		return unsaid, ""
 	case "time_zone", "compat", "observe":
 		return parameter, ""
-	case "repair_budget", "routing", "watch.heartbeat":
+	case "repair_budget", "remediators", "routing", "watch.heartbeat":
 		return travels, ""
 	case "sns.topic_arn":
 		return stays, "the stack has a topic of its own: subscribe to that"

@@ -16,7 +16,7 @@ import (
 // TestConfigure: what travels, what is a parameter, what stays, and what is refused, of every key that there is.
 func TestConfigure(t *testing.T) {
 	want := map[fate][]string{
-		travels: {"repair_budget", "watch.heartbeat", "evidence.regions", "evidence.bucket", "evidence.bucket_owner", "anchor.bucket", "anchor.bucket_owner",
+		travels: {"repair_budget", "remediators", "watch.heartbeat", "evidence.regions", "evidence.bucket", "evidence.bucket_owner", "anchor.bucket", "anchor.bucket_owner",
 			"notify.securityhub", "notify.eventbridge.bus", "notify.amazonq.topic_arn", "notify.slack.webhook_url", "notify.slack.bot_token", "notify.slack.channel",
 			"notify.pagerduty.routing_key", "notify.pagerduty.region", "notify.webhook.url", "notify.webhook.secret", "notify.teams.webhook_url",
 			"notify.alertmanager.urls", "notify.alertmanager.username", "notify.alertmanager.password", "notify.alertmanager.bearer_token",
