@@ -202,6 +202,9 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.printable(c, formatTable, formatJSON); err != nil {
+		return err
+	}
 	d := &deployment{head: head{SchemaVersion: 1}, Stack: f.stack, Outputs: map[string]string{}, Changes: []stack.Change{}, Next: []string{}, Left: []stack.Leftover{}}
 	if d.template, err = deploy.Load(deploy.Templates[0]); err != nil {
 		return err

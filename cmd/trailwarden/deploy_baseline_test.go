@@ -11,12 +11,17 @@ import (
 	"github.com/trailwarden/trailwarden/internal/baseline/file"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
+	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
 // TestDeployOlderBaseline: a baseline that the deployed functions would not use, since they have used a newer one, is not deployed; with a
 // serial above the last it is.
 func TestDeployOlderBaseline(t *testing.T) {
 	s := newSite(t)
+	_, policy, _ := s.run("deploy", "--print-policy")
+	if err := s.world.Account(demoAccount).Restrict("deployer", sim.Identity{Policies: []string{policy}}); err != nil {
+		t.Fatal(err)
+	}
 	if code, stdout, stderr := s.deploy(); !strings.Contains(stdout, "deployed: stack trailwarden") {
 		t.Fatalf("deploy: exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -51,4 +56,5 @@ func TestDeployOlderBaseline(t *testing.T) {
 	if code, stdout, stderr = s.run("deploy", "--update", "--yes", "--zip", s.zip); !strings.Contains(stdout, "updated: ") || s.world.Stacks()[0].Parameters["ArtifactSha256"] == first {
 		t.Errorf("the same with a higher serial: exit code %d\n%s%s", code, stdout, stderr)
 	}
+	s.refused(t)
 }

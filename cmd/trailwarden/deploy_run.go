@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,8 +89,15 @@ func name(parameters map[string]string, before stack.View) string {
 
 // finish prints what there is, what people have to do, and how it all is.
 func (a *app) finish(ctx context.Context, c *cobra.Command, d *deployment, f deployFlags) error {
-	if mail := d.effective["NotificationEmail"]; mail != "" && d.Status == "deployed" {
+	if mail := d.effective["NotificationEmail"]; mail != "" && mail != d.before.Parameters["NotificationEmail"] {
 		d.Next = append(d.Next, "click \"Confirm subscription\" in the mail from AWS Notifications to "+mail+": until then nobody is told of anything")
+	}
+	if others := strings.Join(d.Configuration.Channels[1:], ", "); others != "" && d.effective["Config"] != "" && d.Status != "unchanged" {
+		sign := "the welcome"
+		if d.Status == "updated" {
+			sign = "the next sign of life (watch.heartbeat)"
+		}
+		d.Next = append(d.Next, "see that "+sign+" comes on "+others+", too: it proves that the functions reach them")
 	}
 	d.Next = append(d.Next, "see that it works: stop a trail that nothing depends on, and wait for the mail (docs/operations.md)")
 	if err := a.writeDeployment(c, d, false); err != nil {

@@ -48,6 +48,9 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.printable(c, formatTable, formatJSON); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), max(r.limit, 30*time.Minute))
 	defer cancel()
 	first, end := context.WithTimeout(ctx, r.limit)
@@ -99,8 +102,10 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	}})
 }
 
-// whatIsThere tells how a stack is that could not be removed.
+// whatIsThere tells how a stack is that could not be removed, or whose removal nobody waited for.
 func (a *app) whatIsThere(ctx context.Context, d *stack.Deployer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
 	view, found, err := d.Look(ctx)
 	if err != nil || !found {
 		return err

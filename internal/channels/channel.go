@@ -34,6 +34,11 @@ type Channel struct {
 
 var _ Teller = (*Channel)(nil)
 
+// The engine asks those of its channels that can be asked.
+var _ interface {
+	Probe(context.Context) notify.Verdict
+} = (*Channel)(nil)
+
 // Check says what is wrong with the settings, without calling anybody. Secrets that AWS keeps are not looked at.
 func (c *Channel) Check() error {
 	c.mu.Lock()

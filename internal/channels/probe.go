@@ -5,24 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 
 	"github.com/trailwarden/trailwarden/internal/awscall"
+	"github.com/trailwarden/trailwarden/internal/notify"
 )
 
 // Verdict is what asking a channel's other side has given.
-type Verdict struct {
-	Channel string `json:"channel"`
-	Good    bool   `json:"good"`
-	Known   bool   `json:"known"`          // false: it could not be asked, which says nothing of the channel
-	Text    string `json:"text"`           // a sentence
-	Hint    string `json:"hint,omitempty"` // what to do
-}
+type Verdict = notify.Verdict
 
 // probeTime is how long asking one channel may take.
 const probeTime = 20 * time.Second
@@ -37,12 +32,13 @@ func Probe(ctx context.Context, o Options) []Verdict {
 		if name == "email" && o.Heavy.Email == nil || name == "shoutrrr" && o.Heavy.Shoutrrr == nil || name == "stdout" && o.Output == nil {
 			continue
 		}
-		all = append(all, c.probe(ctx))
+		all = append(all, c.Probe(ctx))
 	}
 	return all
 }
 
-func (c *Channel) probe(ctx context.Context) Verdict {
+// Probe asks the channel's other side. Nobody is told anything.
+func (c *Channel) Probe(ctx context.Context) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	t, err := c.opened(ctx)
@@ -93,6 +89,8 @@ func (c *Channel) refused(err error) Verdict {
 	if code := api.ErrorCode(); strings.HasPrefix(code, "AccessDenied") || code == "AuthorizationError" || code == "AuthorizationErrorException" {
 		v.Known, v.Good = false, true
 		v.Text, v.Hint = "these credentials may not ask: "+code, "see docs/channels/"+c.name+".md for the permissions"
+	} else if api.ErrorFault() == smithy.FaultServer || strings.HasPrefix(code, "Throttl") {
+		v.Known, v.Good = false, true
 	}
 	return v
 }
@@ -108,8 +106,14 @@ func (s *shared) in(arn string) aws.Config {
 
 // topic says whether a topic exists and who reads it.
 func (c *Channel) topic(ctx context.Context, arn string) Verdict {
-	api := sns.NewFromConfig(c.shared.in(arn))
-	if _, err := api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn}); err != nil {
+	ask := func(action, token string, out any) error {
+		form := url.Values{"Action": {action}, "Version": {"2010-03-31"}, "TopicArn": {arn}}
+		if token != "" {
+			form.Set("NextToken", token)
+		}
+		return c.ask(arn).Query(ctx, awscall.SNS, "", form, out)
+	}
+	if err := ask("GetTopicAttributes", "", nil); err != nil {
 		v := c.refused(err)
 		if v.Text == "NotFound" {
 			v.Text, v.Hint = "the topic does not exist", "create it, or set "+c.row.key+" to one that does"
@@ -117,20 +121,27 @@ func (c *Channel) topic(ctx context.Context, arn string) Verdict {
 		return v
 	}
 	confirmed, pending := 0, 0
-	pages := sns.NewListSubscriptionsByTopicPaginator(api, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
+	for token := ""; ; {
+		var page struct {
+			Subscriptions []string `xml:"ListSubscriptionsByTopicResult>Subscriptions>member>SubscriptionArn"`
+			Next          string   `xml:"ListSubscriptionsByTopicResult>NextToken"`
+		}
+		if err := ask("ListSubscriptionsByTopic", token, &page); err != nil {
 			return c.refused(err)
 		}
-		for _, s := range page.Subscriptions {
-			switch {
-			case aws.ToString(s.SubscriptionArn) == "PendingConfirmation":
+		for _, subscription := range page.Subscriptions {
+			switch subscription {
+			case "PendingConfirmation":
 				pending++
-			case aws.ToString(s.SubscriptionArn) != "Deleted":
+			case "Deleted":
+			default:
 				confirmed++
 			}
 		}
+		if token == page.Next || page.Next == "" {
+			break
+		}
+		token = page.Next
 	}
 	v := Verdict{Channel: c.name, Known: true, Good: confirmed > 0, Text: fmt.Sprintf("the topic exists, with %d confirmed subscriptions", confirmed)}
 	if pending > 0 {

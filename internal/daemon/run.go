@@ -25,6 +25,7 @@ func (d *Daemon) Duties() []Duty {
 		}},
 		{"outbox", 5 * time.Second, func(ctx context.Context) error { return d.engine().Flush(ctx) }},
 		{"remind", 10 * time.Second, func(ctx context.Context) error { return d.engine().Remind(ctx) }},
+		{"listen", time.Minute, func(ctx context.Context) error { return d.engine().Listen(ctx) }},
 		{"evidence", 30 * time.Second, func(ctx context.Context) error { return d.engine().Evidence(ctx) }},
 	}
 	if d.Engine.Canary.Every > 0 {

@@ -61,6 +61,8 @@ type Engine struct {
 	anchors anchors
 	seen    seen
 
+	listening listening
+
 	byItself atomic.Int64 // pieces of work that nobody waits for
 }
 

@@ -20,7 +20,7 @@ func (e *Engine) Tend(ctx context.Context, heartbeat, keep time.Duration) error 
 		return nil
 	}
 	e.Again(ctx)
-	errs := []error{e.Remind(ctx), e.Flush(ctx), e.Evidence(ctx)}
+	errs := []error{e.Remind(ctx), e.Flush(ctx), e.Evidence(ctx), e.Listen(ctx)}
 	if heartbeat > 0 {
 		errs = append(errs, e.Heartbeat(ctx, heartbeat))
 	}

@@ -227,6 +227,11 @@ func (w *World) allows(c *call, d demand) bool {
 	session, narrowed := w.identities.sessions[c.caller.accessKey]
 	q := policyRequest{arn: c.caller.arn, account: c.account, action: d.action, resource: d.resource, context: c.conditionKeys()}
 	maps.Copy(q.context, d.keys)
+	if part := strings.SplitN(d.resource, ":", 6); len(part) == 6 {
+		if o := w.organizationOf(part[4]); o != nil {
+			q.context["aws:resourceorgid"] = o.ID
+		}
+	}
 	if narrowed && session.judge(q) != allowed {
 		return false
 	}
@@ -253,6 +258,9 @@ func (c *call) conditionKeys() map[string]string {
 	keys := map[string]string{"aws:principalarn": c.caller.arn, "aws:principalaccount": c.account, "aws:requestedregion": c.region, "aws:securetransport": "true"}
 	if c.caller.roleARN != "" {
 		keys["aws:principalarn"] = c.caller.roleARN
+	}
+	if o := c.world.organizationOf(c.account); o != nil {
+		keys["aws:principalorgid"] = o.ID
 	}
 	return keys
 }

@@ -25,7 +25,7 @@ type Organization struct {
 // organization leaves it.
 func (w *World) Organization(management string, members ...string) *Organization {
 	a := w.Account(management)
-	o := &Organization{ID: "o-" + strings.ToLower(a.fingerprint(10, "organization")), Management: management, world: w, trusted: true}
+	o := &Organization{ID: "o-" + strings.ToLower(a.fingerprint(10, "organization", management)), Management: management, world: w, trusted: true}
 	w.mu.Lock()
 	for _, id := range append([]string{management}, members...) {
 		w.leave(id)

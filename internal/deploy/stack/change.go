@@ -70,7 +70,9 @@ func (d *Deployer) Propose(ctx context.Context, p Proposal) (ChangeSet, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(name), Value: aws.String(p.Tags[name])})
 	}
-	made, err := d.formation().CreateChangeSet(ctx, in)
+	calling, end := whole(ctx)
+	defer end()
+	made, err := d.formation().CreateChangeSet(calling, in)
 	if err != nil {
 		return ChangeSet{}, explain("make a change set", err)
 	}
@@ -140,15 +142,21 @@ func (d *Deployer) Discard(ctx context.Context, set ChangeSet) error {
 
 // Execute carries a change set out and waits until the stack stands. A new stack that fails is removed again.
 func (d *Deployer) Execute(ctx context.Context, set ChangeSet) (View, error) {
+	calling, end := whole(ctx)
+	defer end()
 	// Without RetainExceptOnCreate a new stack that fails would leave behind what is kept as evidence, empty.
-	if _, err := d.formation().ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &set.ID, StackName: &d.Name, RetainExceptOnCreate: aws.Bool(true)}); err != nil {
+	if _, err := d.formation().ExecuteChangeSet(calling, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &set.ID, StackName: &d.Name, RetainExceptOnCreate: aws.Bool(true)}); err != nil {
 		return View{}, explain("execute the change set", err)
 	}
 	d.forget("the change set ")
 	d.forget("the stack ")
 	v, err := d.wait(ctx, set.StackID, len(set.Changes))
 	if err != nil {
-		d.leave("the stack "+d.Name+", on its way", "aws cloudformation describe-stack-events --stack-name "+d.Name+" shows it; `trailwarden destroy` removes it")
+		if set.Create {
+			d.leave("the stack "+d.Name+", on its way", "aws cloudformation describe-stack-events --stack-name "+d.Name+" shows it; `trailwarden destroy` removes it")
+		} else {
+			d.leave("the update of the stack "+d.Name+", on its way", "aws cloudformation cancel-update-stack --stack-name "+d.Name+" takes it back")
+		}
 		return v, err
 	}
 	if v.Stands() && v.Status != "UPDATE_ROLLBACK_COMPLETE" {

@@ -19,7 +19,9 @@ func (d *Deployer) Delete(ctx context.Context, v View) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.formation().DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &v.ID}); err != nil {
+	calling, end := whole(ctx)
+	defer end()
+	if _, err := d.formation().DeleteStack(calling, &cloudformation.DeleteStackInput{StackName: &v.ID}); err != nil {
 		return explain("delete the stack "+d.Name, err)
 	}
 	after, err := d.wait(ctx, v.ID, len(parts))

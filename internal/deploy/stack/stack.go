@@ -101,6 +101,9 @@ func explain(what string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
+	if errors.Is(err, context.Canceled) {
+		return &Error{Text: what, Err: context.Canceled}
+	}
 	short := err
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		short = op.Err
@@ -133,13 +136,19 @@ func (d *Deployer) formation() *cloudformation.Client {
 	return cloudformation.NewFromConfig(d.Config, func(o *cloudformation.Options) { o.Retryer = retryer() })
 }
 
+// whole is a context for a call that changes something: whoever ends the deployment meanwhile still has its answer waited for, so
+// that what there is afterwards is known.
+func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+}
+
 func (d *Deployer) pause(ctx context.Context, t time.Duration) error {
 	if d.Pause != nil {
 		return d.Pause(ctx, t)
 	}
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return explain("wait for CloudFormation", ctx.Err())
 	case <-time.After(t):
 		return nil
 	}
