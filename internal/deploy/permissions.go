@@ -61,6 +61,8 @@ var Permissions = []Permission{
 
 	{Action: "sts:AssumeRole", On: "the role `trailwarden-restore`; in an organization, `trailwarden-member` of member accounts", Feature: "restore, organization", Why: "become the role that the work needs", Roles: readers},
 	{Action: "sns:Publish", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "tell people", Roles: both},
+	{Action: "sns:GetTopicAttributes", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "see that the topic is there", Roles: []string{"sweep"}},
+	{Action: "sns:ListSubscriptionsByTopic", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "see that somebody has confirmed, and is still subscribed", Roles: []string{"sweep"}},
 	{Action: "dynamodb:GetItem", On: "trailwarden's table", Feature: "ledger", Why: "read an incident, the head of a chain", Roles: both},
 	{Action: "dynamodb:BatchGetItem", On: "trailwarden's table", Feature: "ledger", Why: "read several messages that are to be sent", Roles: both},
 	{Action: "dynamodb:PutItem", On: "trailwarden's table", Feature: "ledger", Why: "write an entry, an incident, the head of a chain, a lease, a message", Roles: both},
@@ -71,6 +73,8 @@ var Permissions = []Permission{
 	{Action: "ssm:GetParameter", On: "the parameters in `SecretArns`", Feature: "channels", Why: "read the token or password of a channel", Roles: both},
 	{Action: "securityhub:BatchImportFindings", On: "the account's own product, when `SecurityHub` is yes", Feature: "channels", Why: "make an incident a finding, and change it as the incident changes", Roles: both},
 	{Action: "securityhub:BatchUpdateFindings", On: "the account's hub, when `SecurityHub` is yes", Feature: "channels", Why: "say that a person has taken a finding on, or that it is resolved", Roles: both},
+	{Action: "securityhub:DescribeHub", On: "the account's hub, when `SecurityHub` is yes", Feature: "channels", Why: "see that Security Hub is switched on", Roles: []string{"sweep"}},
+	{Action: "events:DescribeEventBus", On: "the bus in `EventBusArn`", Feature: "channels", Why: "see that the bus is there", Roles: []string{"sweep"}},
 	{Action: "s3:PutObject", On: "`evidence/` in `EvidenceBucket`; `trailwarden/anchors/` in `AnchorBucket` (sweep)", Feature: "evidence, anchors", Why: "keep what is too large for the table, and the heads of the ledger's chains where nobody here can alter them", Roles: both},
 	{Action: "s3:GetObject", On: "`evidence/` in `EvidenceBucket`", Feature: "evidence", Why: "read what was kept there", Roles: both},
 	{Action: "s3:PutObjectRetention", On: "`trailwarden/anchors/` in `AnchorBucket`", Feature: "anchors", Why: "lock an anchor as it is put", Roles: []string{"sweep"},

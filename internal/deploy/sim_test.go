@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -30,8 +31,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
+	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
@@ -283,6 +286,9 @@ func TestPoliciesSuffice(t *testing.T) {
 	for _, action := range slices.Concat(selfwatchActions(t), channelActions(t)) {
 		used["react"][action], used["sweep"][action] = true, true
 	}
+	for _, action := range listenActions(t) {
+		used["sweep"][action] = true
+	}
 	may := granted(t)
 	all := map[string]bool{}
 	for role, calls := range used {
@@ -398,9 +404,25 @@ func channelActions(t *testing.T) []string {
 	})
 }
 
+// listenActions are the calls of the sweep that asks whether anybody would hear.
+func listenActions(t *testing.T) []string {
+	t.Helper()
+	var cfg config.Config
+	cfg.SNS.TopicARN = "arn:aws:sns:" + region + ":" + account + ":trailwarden"
+	cfg.Notify.AmazonQ.TopicARN = "arn:aws:sns:" + region + ":" + account + ":chat"
+	cfg.Notify.EventBridge.Bus, cfg.Notify.SecurityHub = "arn:aws:events:"+region+":"+account+":event-bus/security", true
+	return called(func(at aws.Config) {
+		for _, v := range channels.Probe(t.Context(), channels.Options{Config: cfg, AWS: at, Account: func(context.Context) (string, error) { return account, nil }}) {
+			if !v.Known {
+				t.Errorf("channel %s: %s", v.Channel, v.Text)
+			}
+		}
+	})
+}
+
 // called are the actions that calls with a configuration take, under the names that IAM has for them. Each is answered with nothing.
 func called(do func(aws.Config)) (list []string) {
-	paths := map[string]string{"/findings/import": "BatchImportFindings", "/findings/batchupdate": "BatchUpdateFindings"}
+	paths := map[string]string{"/findings/import": "BatchImportFindings", "/findings/batchupdate": "BatchUpdateFindings", "/accounts": "DescribeHub"}
 	seen := roundTrip(func(r *http.Request) (*http.Response, error) {
 		_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		service := strings.Split(credential, "/")[3]
@@ -417,6 +439,10 @@ func called(do func(aws.Config)) (list []string) {
 			op = "GetFunctionConcurrency"
 		case strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings"):
 			op = "ListEventSourceMappings"
+		case service == "sns":
+			body, _ := io.ReadAll(r.Body)
+			form, _ := url.ParseQuery(string(body))
+			op, answer = form.Get("Action"), "<Response/>"
 		case op == "":
 			op = paths[r.URL.Path]
 		}
@@ -447,6 +473,9 @@ func TestNeighboursAreRefused(t *testing.T) {
 		}
 		s3As := func(cfg aws.Config) *s3.Client {
 			return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		}
+		subscriptions := func(cfg aws.Config, topic string) (any, error) {
+			return sns.NewFromConfig(cfg).ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":" + topic)})
 		}
 		put := func(cfg aws.Config, bus string) (any, error) {
 			return eventbridge.NewFromConfig(cfg).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
@@ -495,6 +524,9 @@ func TestNeighboursAreRefused(t *testing.T) {
 			{"react: Publish to the chat's topic", true, func() (any, error) {
 				return sns.NewFromConfig(react).Publish(ctx, &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":chat"), Message: aws.String("x")})
 			}},
+			{"sweep: who hears of the topic", true, func() (any, error) { return subscriptions(sweep, "trailwarden") }},
+			{"sweep: who hears of another topic", false, func() (any, error) { return subscriptions(sweep, "elsewhere") }},
+			{"react: who hears of the topic", false, func() (any, error) { return subscriptions(react, "trailwarden") }},
 			{"react: an incident on the bus", true, func() (any, error) { return put(react, "security") }},
 			{"react: an incident on another bus", false, func() (any, error) { return put(react, "default") }},
 			{"sweep: an incident on another bus", false, func() (any, error) { return put(sweep, "default") }},
