@@ -47,7 +47,10 @@ type head struct {
 
 // write prints a verb's data in the format that -o asks for, to the place that --out names.
 func (a *app) write(c *cobra.Command, r result) error {
-	var b bytes.Buffer
+	b := draft{to: a.stdout}
+	if a.outFile != "" {
+		b.to = nil
+	}
 	more := slices.IndexFunc(r.More, func(f format) bool { return f.Name == a.format })
 	switch {
 	case more >= 0:
@@ -225,9 +228,24 @@ func (a *app) paint(w io.Writer, style, s string) string {
 	return "\x1b[" + style + "m" + s + "\x1b[0m"
 }
 
+// draft is what is going to be written: as a whole, or not at all. Whether it is for a terminal is known before.
+type draft struct {
+	bytes.Buffer
+	to io.Writer // nil for a file of a name
+}
+
+// fileOf is the file that w leads to, if it is one.
+func fileOf(w any) (*os.File, bool) {
+	if d, ok := w.(*draft); ok {
+		w = d.to
+	}
+	f, ok := w.(*os.File)
+	return f, ok
+}
+
 // terminal says whether w leads to a person.
 func terminal(w any) bool {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return false
 	}

@@ -30,6 +30,8 @@ type Proposal struct {
 	Previous   []string // names of parameters that keep their values
 	Tags       map[string]string
 	Create     bool
+	// Revert compares with what there is, and not with what CloudFormation did last: what was changed past it is put back.
+	Revert bool
 }
 
 // ChangeSet is a proposal that CloudFormation has worked out.
@@ -60,6 +62,9 @@ func (d *Deployer) Propose(ctx context.Context, p Proposal) (ChangeSet, error) {
 		ChangeSetType: types.ChangeSetTypeUpdate, TemplateURL: &template, Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
 	if p.Create {
 		in.ChangeSetType = types.ChangeSetTypeCreate
+	}
+	if p.Revert {
+		in.DeploymentMode = types.DeploymentModeRevertDrift
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(p.Parameters[name])})
