@@ -64,6 +64,9 @@ func (a *app) apply(c *cobra.Command, args []string, r reach) error {
 	if err != nil {
 		return err
 	}
+	if err := a.printable(c, formatTable, formatJSON); err != nil {
+		return err
+	}
 	pinned, err := a.pinned(c.Context(), cfg, r.aws)
 	if err != nil {
 		return err
@@ -154,10 +157,8 @@ func (a *app) carryOut(ctx context.Context, c *cobra.Command, f *field, pinned b
 		}
 		out.Trails = append(out.Trails, one)
 	}
-	if err := a.write(c, result{JSON: out, Table: func(w io.Writer) { appliedTable(w, out) }}); err != nil {
-		return err
-	}
-	return errors.Join(append(errs, unread(p.Failures))...)
+	written := a.write(c, result{JSON: out, Table: func(w io.Writer) { appliedTable(w, out) }})
+	return errors.Join(append([]error{written}, append(errs, unread(p.Failures))...)...)
 }
 
 // unrepaired makes errors of what is still not as pinned: what was planned to be left, and what should have been mended.

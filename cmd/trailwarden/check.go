@@ -31,11 +31,11 @@ trail could not be read. JSON: schemas/check.v1.json.`,
 			if err != nil {
 				return err
 			}
-			var lines []any
+			lines := []any{}
 			for _, t := range report.Trails {
 				lines = append(lines, t)
 			}
-			if err := a.write(c, result{JSON: report, Lines: append([]any{}, lines...), Table: func(w io.Writer) { checkTable(a, w, report) }}); err != nil {
+			if err := a.write(c, result{JSON: report, Lines: lines, Table: func(w io.Writer) { checkTable(a, w, report) }}); err != nil {
 				return err
 			}
 			err = unread(report.Failures)

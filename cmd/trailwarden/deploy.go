@@ -32,6 +32,7 @@ type deployFlags struct {
 	template, repair              string
 	update, dryRun, policy        bool
 	nothingPinned, noConfig       bool
+	revert                        bool
 	history                       time.Duration
 	groups                        []string // of settings that the captured baseline opens for repair
 }
@@ -48,9 +49,9 @@ func deployCommand(a *app) *cobra.Command {
 with the baseline and the configuration in it into a private bucket, makes a change set, shows what would exist, each permission
 and what it costs, and does it after a yes. Then runs ` + "`trailwarden doctor`" + `. Deploy in the home Region of the trails.
 
-Of the configuration file (-c, else trailwarden.yaml where there is one) travels what concerns a function: channels, routing,
-evidence, anchors. The roles may then do what that needs, and no more. Secrets do not travel: they stay in Secrets Manager or
-Parameter Store. What your environment sets is not deployed.
+Of the configuration file (-c, at the first time else trailwarden.yaml where there is one) travels what concerns a function:
+channels, routing, evidence, anchors. The roles may then do what that needs, and no more. Secrets do not travel: they stay in
+Secrets Manager or Parameter Store. What your environment sets is not deployed. An update without -c keeps what is deployed.
 
 Nothing but the bucket with the zip is made before the yes, and that is said. A stack that fails is rolled back and removed,
 and whatever stays is listed with the command that removes it. --dry-run makes nothing at all.
@@ -69,6 +70,8 @@ watching and telling go on.`,
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
+		case f.revert && !f.update:
+			return usage("say --update --revert-drift", "--revert-drift is about a stack that stands")
 		case f.template != "":
 			return a.printTemplate(c, f.template)
 		case f.policy:
@@ -84,6 +87,7 @@ watching and telling go on.`,
 	c.Flags().StringVar(&f.zip, "zip", "", "The function's zip, a `file` (default: the one built in, else "+usualZip+")")
 	c.Flags().StringVar(&f.zipSHA256, "zip-sha256", "", "SHA-256 that the zip must have, in hex or base64")
 	c.Flags().BoolVar(&f.update, "update", false, "Change a stack that stands; parameters that are not named keep their values")
+	c.Flags().BoolVar(&f.revert, "revert-drift", false, "With --update: put back what somebody changed past CloudFormation, with the zip that is deployed")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "Show what would be done, and make nothing")
 	c.Flags().BoolVar(&f.policy, "print-policy", false, "Print the IAM policy that whoever deploys needs")
 	c.Flags().StringVar(&f.template, "print-template", "", "Print a template: "+strings.Join(deploy.Templates, ", "))
@@ -202,6 +206,9 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.printable(c, formatTable, formatJSON); err != nil {
+		return err
+	}
 	d := &deployment{head: head{SchemaVersion: 1}, Stack: f.stack, Outputs: map[string]string{}, Changes: []stack.Change{}, Next: []string{}, Left: []stack.Leftover{}}
 	if d.template, err = deploy.Load(deploy.Templates[0]); err != nil {
 		return err
@@ -220,9 +227,11 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	if err != nil {
 		return err
 	}
-	given, err := a.readZip(f)
-	if err != nil {
-		return err
+	var given artifact.Artifact
+	if f.zip != "" || !f.revert {
+		if given, err = a.readZip(f); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), max(f.limit, 30*time.Minute))
 	defer cancel()
@@ -236,6 +245,11 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	d.deployer = &stack.Deployer{Config: at.client.Config, Account: d.Account, Name: f.stack, Bucket: cmp.Or(f.bucket, stack.BucketFor(d.Account, d.Region)), Progress: a.stackProgress()}
 	if err := d.stands(ctx, f.update); err != nil {
 		return err
+	}
+	if f.zip == "" && f.revert {
+		if given, err = d.zipBefore(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.configure(ctx, d, settings, f, &given); err != nil {
 		return err

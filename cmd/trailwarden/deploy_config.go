@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -29,6 +30,13 @@ type configuredBy struct {
 	Routed   bool     `json:"routed"`   // routes say who is told of what
 }
 
+// takesFile says whether a configuration file is deployed: one that was named, or at the first time the one that lies here. An update keeps
+// what is deployed, as everything else that is not named.
+func (a *app) takesFile(f deployFlags) bool {
+	named := a.configFile != "" || a.getenv("TRAILWARDEN_CONFIG") != ""
+	return !f.noConfig && a.configPath() != "" && (named || !f.update)
+}
+
 // settled is what the configuration file says to a deployed function. Everything that can be known before AWS is asked is checked.
 func (a *app) settled(f deployFlags) (artifact.Settings, error) {
 	a.notDeployed()
@@ -36,7 +44,10 @@ func (a *app) settled(f deployFlags) (artifact.Settings, error) {
 		return artifact.Settings{}, nil
 	}
 	s, err := artifact.Configure(file.Read(a.configPath()))
-	if err != nil {
+	if err != nil && !a.takesFile(f) {
+		return artifact.Settings{}, nil
+	}
+	if err != nil || !a.takesFile(f) {
 		return s, err
 	}
 	for _, x := range s.Stays {
@@ -91,7 +102,7 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 	switch {
 	case f.noConfig:
 		zip.Config = nil
-	case a.configPath() != "":
+	case a.takesFile(f):
 		zip.Config, d.Configuration.From = s.Document, a.configPath()
 		maps.Copy(d.derived, s.Parameters)
 	case zip.Config != nil:
@@ -111,6 +122,9 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 	}
 	if err := able(cfg); err != nil {
 		return err
+	}
+	if kept && s.Document != nil && !bytes.Equal(s.Document, zip.Config) {
+		a.note("%s is not what is deployed, and was not named: -c %[1]s deploys it", plain(a.configPath()))
 	}
 	if !kept {
 		maps.Copy(d.derived, deploy.Configured(cfg, deploy.Stack{Partition: trail.PartitionOf(d.Region), Account: d.Account, Region: d.Region}))

@@ -44,7 +44,7 @@ func (a *app) carryThrough(ctx context.Context, c *cobra.Command, d *deployment,
 		}
 		d.compute(next, rel)
 	}
-	set, err := d.deployer.Propose(ctx, stack.Proposal{Template: d.template.Text, Parameters: d.effective, Tags: map[string]string{"app": name(d.parameters, d.before)}, Create: d.before.ID == ""})
+	set, err := d.deployer.Propose(ctx, stack.Proposal{Template: d.template.Text, Parameters: d.effective, Tags: map[string]string{"app": name(d.parameters, d.before)}, Create: d.before.ID == "", Revert: f.revert})
 	if err != nil {
 		return err
 	}

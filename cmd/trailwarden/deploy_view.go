@@ -98,6 +98,11 @@ func deploymentTable(a *app, w io.Writer, d *deployment) {
 		}
 	}
 	fmt.Fprintf(w, "\n%s\n", plain(d.Configuration.told(d.effective["NotificationEmail"])))
+	for _, name := range []string{"SecretArns", "KeyArns", "EventBusArn", "SecurityHub", "ChatTopicArn", "EvidenceBucket", "AnchorBucket"} {
+		if value := d.effective[name]; value != "" && value != "no" {
+			fmt.Fprintf(w, "  %s: %s\n", name, plain(value))
+		}
+	}
 	fmt.Fprintf(w, "\n%s\n", a.paint(w, bold, "What changes"))
 	t := newTable(w, "", "RESOURCE", "TYPE", "")
 	for _, change := range d.Changes {

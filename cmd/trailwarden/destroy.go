@@ -48,6 +48,9 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.printable(c, formatTable, formatJSON); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), max(r.limit, 30*time.Minute))
 	defer cancel()
 	first, end := context.WithTimeout(ctx, r.limit)

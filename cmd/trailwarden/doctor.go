@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,12 +16,14 @@ import (
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/chain"
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/config/file"
 	"github.com/trailwarden/trailwarden/internal/deploy"
 	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
 	"github.com/trailwarden/trailwarden/internal/deploy/doctor"
 	"github.com/trailwarden/trailwarden/internal/deploy/stack"
-	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 func doctorCommand(a *app) *cobra.Command {
@@ -45,24 +50,18 @@ somebody; 5 something could not be read.`,
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), r.limit)
 			defer cancel()
-			checks, err := a.diagnose(ctx, cfg, r, name, daemon)
+			report, err := a.diagnose(ctx, cfg, r, name, daemon)
 			if err != nil {
 				return err
 			}
 			lines := []any{}
-			partial := false
-			for _, check := range checks {
+			for _, check := range report.Checks {
 				lines = append(lines, check)
-				partial = partial || check.Status == doctor.Unknown
 			}
-			document := struct {
-				head
-				Checks []doctor.Check `json:"checks"`
-			}{head{SchemaVersion: 1, Partial: partial}, checks}
-			if err := a.write(c, result{JSON: document, Lines: lines, Table: func(w io.Writer) { checksTable(a, w, checks) }}); err != nil {
+			if err := a.write(c, result{JSON: report, Lines: lines, Table: func(w io.Writer) { checksTable(a, w, report.Checks) }}); err != nil {
 				return err
 			}
-			return verdict(checks, false)
+			return verdict(report.Checks, false)
 		},
 	}
 	r.login(c)
@@ -70,6 +69,16 @@ somebody; 5 something could not be read.`,
 	c.Flags().BoolVar(&daemon, "daemon", false, "Examine the daemon of this configuration, not a stack")
 	keyFlags(c, "queue-url", "ledger", "listen")
 	return c
+}
+
+// examined is what doctor prints: schemas/doctor.v1.json.
+type examined struct {
+	head
+	Of      string         `json:"of"`      // what was examined: "stack" or "daemon"
+	Stack   string         `json:"stack"`   // name of the stack; "" for a daemon
+	Account string         `json:"account"` // 12 digits; "" where nobody could be asked
+	Region  string         `json:"region"`  // where
+	Checks  []doctor.Check `json:"checks"`  // one for each thing that was looked at
 }
 
 // verdict is what the checks come to. Just after a deployment it is no fault that something waits.
@@ -86,242 +95,220 @@ func verdict(checks []doctor.Check, deployed bool) error {
 	return errors.Join(errs...)
 }
 
-func checksTable(a *app, w io.Writer, checks []doctor.Check) {
-	style := map[doctor.Status]string{doctor.OK: green, doctor.Waiting: yellow, doctor.Wrong: red, doctor.Unknown: yellow}
-	t := newTable(w, "CHECK", "STATUS", "HOW IT IS")
-	bad := 0
-	for _, check := range checks {
-		t.row(check.Name, string(check.Status), check.Text)
-		if check.Status != doctor.OK {
-			bad++
-		}
-	}
-	t.end()
-	for _, check := range checks {
-		if check.Mend != "" {
-			fmt.Fprintf(w, "\n%s %s\n  %s\n", a.paint(w, style[check.Status], string(check.Status)+":"), plain(check.Name+": "+check.Text), plain(check.Mend))
-		}
-	}
-	if bad == 0 {
-		fmt.Fprintf(w, "\nAll is well: %s.\n", count(len(checks), "check"))
-	}
-}
-
 // examine is diagnose of a stack, for deploy.
 func (a *app) examine(ctx context.Context, c *cobra.Command, r reach, name string) ([]doctor.Check, error) {
 	cfg, err := a.configuration(c)
 	if err != nil {
 		return nil, err
 	}
-	return a.diagnose(ctx, cfg, r, name, false)
+	report, err := a.diagnose(ctx, cfg, r, name, false)
+	return report.Checks, err
 }
 
-func (a *app) diagnose(ctx context.Context, cfg config.Config, r reach, name string, daemon bool) ([]doctor.Check, error) {
-	at, err := a.open(ctx, cfg, r)
+// introduction is how long AWS has for its first answer: without it there is nothing to examine.
+const introduction = 20 * time.Second
+
+func (a *app) diagnose(ctx context.Context, cfg config.Config, r reach, name string, daemon bool) (examined, error) {
+	report := examined{head: head{SchemaVersion: 1}, Of: "stack", Stack: name}
+	first, end := context.WithTimeout(ctx, introduction)
+	defer end()
+	at, err := a.open(first, cfg, r)
 	if err != nil {
-		return nil, err
+		return report, a.noIntroduction(ctx, cfg, r, err)
 	}
+	report.Account, report.Region = cloud.AccountOf(at.self), at.region
+	var notes []string
+	at.note = func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	checks := []doctor.Check{{Name: "credentials", Status: doctor.OK, Text: at.self}, doctor.Clock(ctx, at.client.Config, time.Now)}
-	if daemon {
-		return append(checks, a.daemonChecks(ctx, cfg, r, at)...), nil
+	d := &stack.Deployer{Config: at.client.Config, Account: report.Account, Name: name}
+	var view stack.View
+	found := false
+	if !daemon {
+		if view, found, err = d.Look(ctx); err != nil {
+			return report, err
+		}
 	}
-	d := &stack.Deployer{Config: at.client.Config, Account: cloud.AccountOf(at.self), Name: name}
-	view, found, err := d.Look(ctx)
 	switch {
-	case err != nil:
-		return nil, err
-	case !found && a.configPath() != "":
-		a.note("there is no stack %s in %s: this is about the daemon of %s", name, at.region, plain(a.configPath()))
-		return append(checks, a.daemonChecks(ctx, cfg, r, at)...), nil
-	case !found:
-		return nil, fail(exitUsage, "deploy it (trailwarden deploy), name it (--stack-name, --region), or examine the daemon (--daemon)", fmt.Errorf("there is no stack %s in %s, and no configuration file here", name, at.region))
+	case found:
+		var of []doctor.Check
+		if of, err = a.stackChecks(ctx, cfg, r, at, d, view); err != nil {
+			return report, err
+		}
+		checks = append(checks, of...)
+	case !daemon && a.configPath() == "":
+		return report, fail(exitUsage, "deploy it (trailwarden deploy), name it (--stack-name, --region), or examine the daemon (--daemon)", fmt.Errorf("there is no stack %s in %s, and no configuration file here", name, at.region))
+	default:
+		if !daemon {
+			a.note("there is no stack %s in %s: this is about the daemon of %s", plain(name), at.region, plain(a.configPath()))
+		}
+		report.Of, report.Stack = "daemon", ""
+		checks = append(checks, a.daemonChecks(ctx, cfg, r, at)...)
 	}
+	for _, note := range notes {
+		a.note("%s", note)
+	}
+	for i := range checks {
+		checks[i].Mend = a.reaching(checks[i].Mend, r, cfg)
+		report.Partial = report.Partial || checks[i].Status == doctor.Unknown
+	}
+	report.Checks = checks
+	return report, nil
+}
+
+// noIntroduction is why AWS did not say who we are, and whether it is for this machine's clock.
+func (a *app) noIntroduction(ctx context.Context, cfg config.Config, r reach, err error) error {
+	where := r.aws
+	where.Region = cfg.Region
+	config, failed := chain.Load(ctx, where)
+	if failed != nil || config.Region == "" {
+		return err
+	}
+	if clock := doctor.Clock(ctx, config, time.Now); clock.Status == doctor.Wrong {
+		return errors.Join(err, fail(exitError, clock.Mend, errors.New(clock.Text)))
+	}
+	return err
+}
+
+// reaching gives a command that is printed the flags that say which AWS it is about, as they were given here.
+func (a *app) reaching(mend string, r reach, cfg config.Config) string {
+	flags := ""
+	for _, f := range []struct{ name, value string }{{"profile", r.aws.Profile}, {"region", r.region(cfg, a)}, {"endpoint-url", cmp.Or(r.aws.Endpoint, a.getenv("AWS_ENDPOINT_URL"))}} {
+		if f.value != "" {
+			flags += " --" + f.name + " " + doctor.Quote(f.value)
+		}
+	}
+	for _, program := range []string{"aws ", "trailwarden "} {
+		if command, rest, _ := strings.Cut(mend, "; "); strings.HasPrefix(mend, program) && flags != "" {
+			return strings.TrimSuffix(command+flags+"; "+rest, "; ")
+		}
+	}
+	return mend
+}
+
+// region is the Region that somebody named for this run; empty where the AWS environment says it, as it will for the next command.
+func (r reach) region(cfg config.Config, a *app) string {
+	if cfg.Region == cmp.Or(a.getenv("AWS_REGION"), a.getenv("AWS_DEFAULT_REGION")) {
+		return ""
+	}
+	return cfg.Region
+}
+
+func (a *app) stackChecks(ctx context.Context, cfg config.Config, r reach, at *field, d *stack.Deployer, view stack.View) ([]doctor.Check, error) {
 	parts, err := d.Parts(ctx, view.ID)
 	if err != nil {
 		return nil, err
 	}
-	checks = append(checks, doctor.Deployment{Config: at.client.Config, View: view, Name: name, Parts: parts, Now: time.Now()}.Examine(ctx)...)
+	made, checks := a.deployedTemplate(ctx, d, view, at.region)
+	checks = append(checks, doctor.Deployment{Config: at.client.Config, View: view, Name: d.Name, Parts: parts, Made: made, Now: time.Now()}.Examine(ctx)...)
 	if table := view.Outputs["LedgerName"]; table != "" {
 		store, err := openTable(at.client.Config, table, cfg)
 		checks = append(checks, ledgerCheck(ctx, store, err, "dynamodb://"+table))
 	}
-	pinned, check := a.deployedBaseline(ctx, cfg, r, d, view)
-	checks = append(checks, check...)
-	return append(checks, trailChecks(ctx, at, pinned)...), nil
+	zip, inZip := a.deployedZip(ctx, cfg, r, d, view)
+	checks = append(checks, inZip...)
+	var pinned baseline.File
+	if zip.Pinned != nil {
+		pinned = *zip.Pinned
+	}
+	return append(checks, trailChecks(ctx, at, pinned, time.Duration(deploy.SweepMinutes(view.Parameters["SweepSchedule"]))*time.Minute)...), nil
 }
 
-// deployedBaseline reads the baseline out of the zip that runs, and holds it against the file here.
-func (a *app) deployedBaseline(ctx context.Context, cfg config.Config, r reach, d *stack.Deployer, view stack.View) (baseline.File, []doctor.Check) {
-	const name = "baseline"
-	if view.Parameters["Baseline"] == "" {
-		return baseline.File{}, []doctor.Check{{Name: name, Status: doctor.Waiting, Text: "no trail is pinned: only stopped trails are started again", Mend: "trailwarden baseline capture, review the file, then: trailwarden deploy --update --baseline " + usualBaseline}}
+// deployedTemplate is what CloudFormation was told to make, and whether that is what this program would tell it. Without the permission
+// to read it this program's own has to do, where it is of the same release.
+func (a *app) deployedTemplate(ctx context.Context, d *stack.Deployer, view stack.View, region string) (deploy.Made, []doctor.Check) {
+	own, err := deploy.Load(deploy.Templates[0])
+	if err != nil {
+		return deploy.Made{}, nil
 	}
+	const name = "template"
+	of := view.Parameters["Release"]
+	make := func(t deploy.Template) (deploy.Made, error) {
+		return t.Make(deploy.Stack{Partition: trail.PartitionOf(region), Account: d.Account, Region: region, Name: d.Name, Parameters: view.Parameters})
+	}
+	text, err := d.Template(ctx, view.ID)
+	if err != nil {
+		made, failed := make(own)
+		if failed != nil || of != release() {
+			return deploy.Made{}, []doctor.Check{{Name: name, Status: doctor.Unknown, Text: err.Error(), Mend: cmp.Or(hintOf(err), "look again: trailwarden doctor")}}
+		}
+		return made, nil
+	}
+	deployed, err := deploy.Parse(name, text)
+	var made deploy.Made
+	if err == nil {
+		made, err = make(deployed)
+	}
+	switch {
+	case err != nil:
+		return deploy.Made{}, []doctor.Check{{Name: name, Status: doctor.Wrong, Text: "the stack's template is none of ours: " + err.Error(), Mend: "trailwarden deploy --update"}}
+	case of == release() && !reflect.DeepEqual(deployed.Doc, own.Doc):
+		return made, []doctor.Check{{Name: name, Status: doctor.Waiting, Text: "the stack's template is not the one of this program, though both are of release " + of + ": somebody changed one of them", Mend: "trailwarden deploy --update --dry-run"}}
+	case of != release():
+		return made, []doctor.Check{{Name: name, Status: doctor.OK, Text: "of release " + of + ", and this program is " + release() + ": `trailwarden deploy --update` brings it up to date"}}
+	}
+	return made, []doctor.Check{{Name: name, Status: doctor.OK, Text: "the one of this program"}}
+}
+
+// deployedZip reads baseline and configuration out of the zip that runs, and holds them against the files here.
+func (a *app) deployedZip(ctx context.Context, cfg config.Config, r reach, d *stack.Deployer, view stack.View) (artifact.Artifact, []doctor.Check) {
 	p := view.Parameters
 	packed, err := d.Download(ctx, stack.Object{Bucket: p["ArtifactBucket"], Key: p["ArtifactKey"], Version: p["ArtifactVersion"], SHA256: p["ArtifactSha256"]})
 	var zip artifact.Artifact
 	if err == nil {
 		zip, err = artifact.Open(packed)
 	}
-	if err == nil && zip.Pinned == nil {
-		err = errors.New("there is none in the zip")
-	}
 	if err != nil {
-		return baseline.File{}, []doctor.Check{{Name: name, Status: doctor.Unknown, Text: err.Error(), Mend: hintOf(err)}}
+		return zip, []doctor.Check{{Name: "zip", Status: doctor.Unknown, Text: "baseline and configuration could not be read: " + err.Error(), Mend: cmp.Or(hintOf(err), "look again: trailwarden doctor")}}
 	}
-	checks := []doctor.Check{age(*zip.Pinned)}
+	return zip, append(a.baselineChecks(ctx, cfg, r, zip, p["Baseline"] != ""), a.configChecks(ctx, r, zip.Config, view)...)
+}
+
+func (a *app) baselineChecks(ctx context.Context, cfg config.Config, r reach, zip artifact.Artifact, asked bool) []doctor.Check {
+	const name = "baseline"
+	if zip.Pinned == nil && asked {
+		return []doctor.Check{{Name: name, Status: doctor.Wrong, Text: "there is none in the zip, though the functions are told to read one: nothing is repaired", Mend: "trailwarden deploy --update --baseline " + usualBaseline}}
+	}
+	if zip.Pinned == nil {
+		return []doctor.Check{{Name: name, Status: doctor.Waiting, Text: "no trail is pinned: only stopped trails are started again", Mend: "trailwarden baseline capture; review the file, then: trailwarden deploy --update --baseline " + usualBaseline}}
+	}
+	checks := []doctor.Check{age(*zip.Pinned, time.Now())}
 	if here, err := a.pinned(ctx, cfg, r.aws); err == nil && here.Hash() != zip.Pinned.Hash() {
 		checks = append(checks, doctor.Check{Name: name, Status: doctor.Wrong, Text: fmt.Sprintf("%s (serial %d) is not the one that is deployed (serial %d)", here.Name, here.Serial, zip.Pinned.Serial),
-			Mend: "trailwarden deploy --update --baseline " + here.Name})
-	}
-	return *zip.Pinned, checks
-}
-
-// stale is the age from which on a baseline should be looked at again.
-const stale = 180 * 24 * time.Hour
-
-func age(f baseline.File) doctor.Check {
-	old := time.Since(f.Captured.At)
-	text := fmt.Sprintf("%s pinned, captured %d days ago by %s", count(len(f.Trails), "trail"), int(old.Hours()/24), f.Captured.By)
-	if old > stale {
-		return doctor.Check{Name: "baseline", Status: doctor.Waiting, Text: text + ": nobody has looked at it for long", Mend: "trailwarden baseline diff; then capture it again, or accept what changed"}
-	}
-	return doctor.Check{Name: "baseline", Status: doctor.OK, Text: text}
-}
-
-// trailsPerRegion is CloudTrail's quota, which cannot be raised.
-const trailsPerRegion = 5
-
-// trailChecks reads the trails: are they as pinned, do they deliver, and is there room for one that has to be made anew?
-func trailChecks(ctx context.Context, at *field, pinned baseline.File) []doctor.Check {
-	at.file = pinned
-	s := at.survey(ctx, nil, arns(pinned))
-	report := pinned.Assess(s)
-	var checks []doctor.Check
-	for _, t := range report.Trails {
-		state, what := checkState(t)
-		check := doctor.Check{Name: "trail " + t.ARN.Name, Status: doctor.OK, Text: "as pinned, and it delivers"}
-		switch {
-		case t.Delivery != "" && len(t.Drifts) == 0:
-			check.Status, check.Text, check.Mend = doctor.Wrong, t.Delivery, "see what CloudTrail says: aws cloudtrail get-trail-status --name "+t.ARN.String()+"; mostly the bucket's policy or the key"
-		case state != "as pinned" && state != "approved":
-			check.Status, check.Text, check.Mend = doctor.Wrong, state+": "+what, "trailwarden plan, then trailwarden apply"
-		}
-		checks = append(checks, check)
-	}
-	for _, u := range report.Unpinned {
-		checks = append(checks, doctor.Check{Name: "trail " + u.ARN.Name, Status: doctor.Waiting, Text: "not pinned: it is started when it stops, and what else changes is only told", Mend: "trailwarden baseline accept " + u.ARN.Name + ", then trailwarden deploy --update"})
-	}
-	for _, f := range report.Failures {
-		checks = append(checks, doctor.Check{Name: "trails", Status: doctor.Unknown, Text: f.Error, Mend: f.Hint})
-	}
-	used := map[string]int{}
-	for _, state := range s.States {
-		if state.Exists {
-			used[state.ARN.Region]++
-		}
-	}
-	for _, region := range s.Regions {
-		check := doctor.Check{Name: "quota " + region, Status: doctor.OK, Text: fmt.Sprintf("%d of %d trails used", used[region], trailsPerRegion)}
-		if used[region] >= trailsPerRegion {
-			check.Status, check.Text = doctor.Waiting, check.Text+": whoever deletes one and makes another keeps it from being made anew"
-			check.Mend = "delete a trail that nobody needs: the quota cannot be raised"
-		}
-		checks = append(checks, check)
+			Mend: "trailwarden deploy --update --baseline " + doctor.Quote(here.Name)})
 	}
 	return checks
 }
 
-// ledgerCheck reads the heads of the ledger's chains.
-func ledgerCheck(ctx context.Context, store ledger.Store, err error, where string) doctor.Check {
-	var heads []ledger.Head
-	if err == nil {
-		defer store.Close()
-		heads, err = store.Heads(ctx)
-	}
-	if err != nil {
-		mend := hintOf(err)
-		if mend == "" {
-			mend = "see that it exists and that these credentials may read it; trailwarden incidents verify --ledger " + where
-		}
-		return doctor.Check{Name: "ledger", Status: doctor.Unknown, Text: err.Error(), Mend: mend}
-	}
-	return doctor.Check{Name: "ledger", Status: doctor.OK, Text: fmt.Sprintf("%s can be read: %s", where, count(len(heads), "chain"))}
-}
-
-// daemonChecks examine the daemon that this configuration is of.
-func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *field) []doctor.Check {
+// configChecks hold the configuration that is deployed against the file here, and ask its channels.
+func (a *app) configChecks(ctx context.Context, r reach, deployed []byte, view stack.View) []doctor.Check {
+	const name = "configuration"
 	var checks []doctor.Check
-	if cfg.Watch.Listen != "" {
-		checks = append(checks, doctor.Health(ctx, cfg.Watch.Listen))
+	if path := a.configPath(); path != "" {
+		if s, err := artifact.Configure(file.Read(path)); err == nil && !bytes.Equal(s.Document, deployed) {
+			checks = append(checks, doctor.Check{Name: name, Status: doctor.Wrong, Text: path + " is not what is deployed: what it says of channels, routing, evidence and anchors does not hold there", Mend: "trailwarden deploy --update -c " + doctor.Quote(path)})
+		}
 	}
-	if cfg.Watch.QueueURL == "" {
-		checks = append(checks, doctor.Check{Name: "queue", Status: doctor.Waiting, Text: "none: only sweeps see what happens", Mend: "make a rule and a queue (deploy/cloudformation), and set watch.queue_url"})
-	} else {
-		checks = append(checks, doctor.Queue(ctx, at.client.Config, cfg.Watch.QueueURL))
+	if deployed == nil {
+		return checks
+	}
+	cfg, err := config.Load(config.JSON(artifact.Config, deployed))
+	if err != nil {
+		return append(checks, doctor.Check{Name: name, Status: doctor.Wrong, Text: "the functions cannot read theirs: " + err.Error(), Mend: "trailwarden deploy --update -c trailwarden.yaml"})
+	}
+	if len(checks) == 0 {
+		checks = append(checks, doctor.Check{Name: name, Status: doctor.OK, Text: "travels in the zip: " + orNone(words(channels.Configured(cfg)), "no channel besides the topic")})
 	}
 	where := r.aws
-	store, err := a.ledger(ctx, cfg, where, toRead)
-	place := cfg.Ledger
-	if place == "" {
-		place = usualLedger
-	}
-	checks = append(checks, ledgerCheck(ctx, store, err, place))
-	pinned, err := a.pinned(ctx, cfg, r.aws)
-	switch {
-	case err != nil && (cfg.Baseline != "" || exists(usualBaseline)):
-		checks = append(checks, doctor.Check{Name: "baseline", Status: doctor.Wrong, Text: "nothing is repaired: " + err.Error(), Mend: hintOf(err)})
-	case err != nil:
-		checks = append(checks, doctor.Check{Name: "baseline", Status: doctor.Waiting, Text: "no trail is pinned: only stopped trails are started again", Mend: "trailwarden baseline capture"})
-	default:
-		checks = append(checks, age(pinned))
-	}
-	checks = append(checks, a.channelChecks(ctx, cfg, where)...)
-	checks = append(checks, doctor.Allowed(ctx, at.client.Config, at.self, needed(cfg))...)
-	return append(checks, trailChecks(ctx, at, pinned)...)
-}
-
-// channelChecks ask every channel whether it would take a message. Nobody is told anything.
-func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.Options) []doctor.Check {
-	o, err := a.channelOptions(ctx, cfg, where)
-	if err != nil {
-		return []doctor.Check{{Name: "channels", Status: doctor.Unknown, Text: err.Error(), Mend: hintOf(err)}}
-	}
-	if len(channels.Configured(cfg)) == 0 {
-		return []doctor.Check{{Name: "channels", Status: doctor.Wrong, Text: "none is configured: nobody is told of anything", Mend: "set sns.topic_arn or another channel: docs/channels/README.md"}}
-	}
-	var checks []doctor.Check
-	for _, v := range channels.Probe(ctx, o) {
-		check := doctor.Check{Name: "channel " + v.Channel, Status: doctor.OK, Text: v.Text}
-		switch {
-		case !v.Good:
-			check.Status, check.Mend = doctor.Wrong, cmp.Or(v.Hint, "see docs/channels/"+v.Channel+".md")
-		case !v.Known && v.Hint != "": // without a hint it is one that nobody can ask
-			check.Status, check.Mend = doctor.Unknown, v.Hint
-		}
-		checks = append(checks, check)
+	if len(channels.Configured(cfg)) > 0 {
+		cfg.Region = strings.Split(view.ID+":::", ":")[3]
+		checks = append(checks, a.channelChecks(ctx, cfg, where)...)
 	}
 	return checks
 }
 
-// needed are the actions that the daemon's credentials need, by the table of permissions.
-func needed(cfg config.Config) []string {
-	var actions []string
-	for _, p := range deploy.Permissions {
-		switch p.Feature {
-		case "watching", "pinned trails", "evidence":
-			actions = append(actions, p.Action)
-		case "repair":
-			if !cfg.Observe {
-				actions = append(actions, p.Action)
-			}
-		case "events":
-			if cfg.Watch.QueueURL != "" {
-				actions = append(actions, p.Action)
-			}
-		}
+func orNone(text, none string) string {
+	if text == "" {
+		return none
 	}
-	if cfg.SNS.TopicARN != "" {
-		actions = append(actions, "sns:Publish")
-	}
-	return actions
+	return text
 }

@@ -41,6 +41,9 @@ Exit codes: 0 everything is well, or well again; 3 something is not as it should
 			if err != nil {
 				return err
 			}
+			if err := a.printable(c, formatTable, formatJSON, formatLines); err != nil {
+				return err
+			}
 			input, err := a.read(args[0])
 			if err != nil {
 				return err
@@ -53,10 +56,7 @@ Exit codes: 0 everything is well, or well again; 3 something is not as it should
 				return err
 			}
 			report := e.Handle(ctx, input)
-			if err := a.write(c, handled(report)); err != nil {
-				return err
-			}
-			return outcome(report)
+			return errors.Join(a.write(c, handled(report)), outcome(report))
 		},
 	}
 	keyFlags(c, "observe")
@@ -119,7 +119,7 @@ func handled(r engine.Report) result {
 	for _, f := range r.Failures {
 		out.Failures = append(out.Failures, f.Error())
 	}
-	var lines []any
+	lines := []any{}
 	for _, inc := range out.Incidents {
 		lines = append(lines, inc)
 	}
@@ -137,7 +137,7 @@ func handledTable(w io.Writer, r engine.Report) {
 				call = inc.Record.EventName
 			}
 			if inc.Actor != nil {
-				by = inc.Actor.ARN
+				by = inc.Actor.Principal()
 			}
 			t.row(inc.OpenedAt.Format(time.RFC3339), call, inc.Trail.ARN, by, string(inc.Outcome), string(inc.Severity), inc.ID)
 		}

@@ -107,7 +107,7 @@ type incidentList struct {
 }
 
 func listed(all []incident.Incident) result {
-	var lines []any
+	lines := []any{}
 	for _, inc := range all {
 		lines = append(lines, inc)
 	}
@@ -192,6 +192,9 @@ func incidentsAck(a *app) *cobra.Command {
 			}
 			if by = strings.TrimSpace(by); by == "" {
 				return usage("say who with --by", "nobody is named")
+			}
+			if err := a.printable(c, formatTable, formatJSON, formatLines); err != nil {
+				return err
 			}
 			return a.withStore(c, where, toWrite, func(_ config.Config, store ledger.Store) error {
 				k := engine.Keeper{Store: store, Now: time.Now, Route: toldBefore(c, store)}

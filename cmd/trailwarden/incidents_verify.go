@@ -28,7 +28,7 @@ SHA-256 over the canonical JSON (RFC 8785) of the entry without its member "hash
 				if err != nil {
 					return fail(exitError, hintOf(err), err)
 				}
-				var lines []any
+				lines := []any{}
 				for _, h := range heads {
 					if trail != "" && h.Chain != trail {
 						continue
@@ -69,7 +69,7 @@ link that does not hold. Exit code 3 when one does not.`,
 					return fail(exitError, hintOf(err), err)
 				}
 				bad := 0
-				var lines []any
+				lines := []any{}
 				for _, v := range verdicts {
 					bad += len(v.Bad)
 					lines = append(lines, v)
@@ -110,6 +110,9 @@ of a DynamoDB table a person does it.`,
 			}
 			if at.IsZero() {
 				return usage("write --before 400d", "it is not said how old")
+			}
+			if err := a.printable(c, formatTable, formatJSON); err != nil {
+				return err
 			}
 			if err := a.confirm(fmt.Sprintf("Remove what is older than %s from the ledger?", at.UTC().Format(time.RFC3339))); err != nil {
 				return err

@@ -75,6 +75,9 @@ Exit code 5 when a channel did not take it.`,
   trailwarden notify test --channel pagerduty`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.printable(c, formatTable, formatJSON, formatLines); err != nil {
+				return err
+			}
 			if only != "" {
 				if err := knownChannel(only); err != nil {
 					return err
@@ -154,7 +157,7 @@ func (a *app) sentReport(c *cobra.Command, results []sent) error {
 		head
 		Channels []sent `json:"channels"`
 	}{head: head{SchemaVersion: 1}, Channels: results}
-	var lines []any
+	lines := []any{}
 	var failed []error
 	for _, s := range results {
 		lines = append(lines, s)

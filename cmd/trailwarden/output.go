@@ -47,8 +47,10 @@ type head struct {
 
 // write prints a verb's data in the format that -o asks for, to the place that --out names.
 func (a *app) write(c *cobra.Command, r result) error {
-	var b bytes.Buffer
-	formats := map[string]bool{formatTable: r.Table != nil, formatJSON: r.JSON != nil, formatLines: r.Lines != nil}
+	b := draft{to: a.stdout}
+	if a.outFile != "" {
+		b.to = nil
+	}
 	more := slices.IndexFunc(r.More, func(f format) bool { return f.Name == a.format })
 	switch {
 	case more >= 0:
@@ -60,17 +62,8 @@ func (a *app) write(c *cobra.Command, r result) error {
 			return usage("leave -o out", "%s has one format of its own", c.CommandPath())
 		}
 		b.Write(r.Text)
-	case !formats[a.format]:
-		var known []string
-		for _, name := range []string{formatTable, formatJSON, formatLines} {
-			if formats[name] {
-				known = append(known, name)
-			}
-		}
-		for _, f := range r.More {
-			known = append(known, f.Name)
-		}
-		return usage("use -o "+strings.Join(known, " or -o "), "%s cannot print %q", c.CommandPath(), a.format)
+	case !slices.Contains(r.formats(), a.format):
+		return a.unprintable(c, r.formats())
 	case a.format == formatTable:
 		r.Table(&b)
 	case a.format == formatJSON:
@@ -93,6 +86,64 @@ func (a *app) write(c *cobra.Command, r result) error {
 	return nil
 }
 
+// formats are those that the data can be had in.
+func (r result) formats() (names []string) {
+	if r.Table != nil {
+		names = append(names, formatTable)
+	}
+	if r.JSON != nil {
+		names = append(names, formatJSON)
+	}
+	if r.Lines != nil {
+		names = append(names, formatLines)
+	}
+	for _, f := range r.More {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func (a *app) unprintable(c *cobra.Command, formats []string) error {
+	return usage("use -o "+strings.Join(formats, " or -o "), "%s cannot print %q", c.CommandPath(), a.format)
+}
+
+// printable says whether write will be able to do what -o and --out ask. A verb that changes something asks before it
+// begins: a command line that is not valid changes nothing.
+func (a *app) printable(c *cobra.Command, formats ...string) error {
+	if !slices.Contains(formats, a.format) {
+		return a.unprintable(c, formats)
+	}
+	if a.outFile == "" {
+		return nil
+	}
+	if err := tryWrite(a.outFile); err != nil {
+		return fail(exitError, "name a file with --out that you may write; nothing was done", fmt.Errorf("write data: %w", err))
+	}
+	return nil
+}
+
+// tryWrite does what replace does, but for the data: the file that is there stays as it is.
+func tryWrite(path string) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a directory", path)
+	case err == nil && !info.Mode().IsRegular():
+		return nil
+	}
+	temporary := temporaryOf(path)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(temporary))
+}
+
+func temporaryOf(path string) string { return fmt.Sprintf("%s.%d.tmp", path, os.Getpid()) }
+
 func encode(w io.Writer, document any, indent string) error { return page.Encode(w, document, indent) }
 
 // replace writes a file as a whole: whoever reads it at the same time sees the old or the new one. What
@@ -105,7 +156,7 @@ func replace(path string, data []byte) error {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			return os.WriteFile(path, data, 0)
 		}
-		temporary := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+		temporary := temporaryOf(path)
 		f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err != nil {
 			return err
@@ -177,9 +228,24 @@ func (a *app) paint(w io.Writer, style, s string) string {
 	return "\x1b[" + style + "m" + s + "\x1b[0m"
 }
 
+// draft is what is going to be written: as a whole, or not at all. Whether it is for a terminal is known before.
+type draft struct {
+	bytes.Buffer
+	to io.Writer // nil for a file of a name
+}
+
+// fileOf is the file that w leads to, if it is one.
+func fileOf(w any) (*os.File, bool) {
+	if d, ok := w.(*draft); ok {
+		w = d.to
+	}
+	f, ok := w.(*os.File)
+	return f, ok
+}
+
 // terminal says whether w leads to a person.
 func terminal(w any) bool {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return false
 	}

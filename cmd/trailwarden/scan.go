@@ -162,10 +162,13 @@ func (a *app) scan(c *cobra.Command, args []string, f scanFlags) error {
 	if err := f.check(c, args); err != nil {
 		return err
 	}
-	switch {
-	case f.athena:
+	if f.athena {
 		return a.athena(c, args, f.query)
-	case f.merge:
+	}
+	if err := a.printable(c, formatTable, formatJSON, formatLines, "csv", "html", "part", "ocsf"); err != nil {
+		return err
+	}
+	if f.merge {
 		return a.mergeParts(c, args, f)
 	}
 	if slices.Contains(args, "-") && terminal(a.stdin) {

@@ -85,6 +85,9 @@ func (a *app) verify(c *cobra.Command, name string, f verifyFlags) error {
 	if err != nil {
 		return usage("write arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME", "%w", err)
 	}
+	if err := a.printable(c, formatTable, formatJSON, formatLines, "csv"); err != nil {
+		return err
+	}
 	v, err := f.plan(c.Context(), arn)
 	if err != nil {
 		return err

@@ -55,6 +55,11 @@ resource "aws_iam_role_policy_attachment" "react_watch" {
   policy_arn = aws_iam_policy.watch.arn
 }
 
+resource "aws_iam_role_policy_attachment" "react_self" {
+  role       = aws_iam_role.react.name
+  policy_arn = aws_iam_policy.self.arn
+}
+
 resource "aws_iam_role_policy_attachment" "react_repair" {
   count = local.repairs ? 1 : 0
 
@@ -73,41 +78,11 @@ resource "aws_iam_role" "sweep" {
 }
 
 resource "aws_iam_role_policy" "sweep" {
-  name = "self-and-log"
+  name = "log-and-hand-on"
   role = aws_iam_role.sweep.name
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat([
-      {
-        Sid    = "LookAtOwnFunctions"
-        Effect = "Allow"
-        Action = ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"]
-        Resource = [
-          "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-react",
-          "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-sweep",
-        ]
-      },
-      {
-        Sid      = "LookAtOwnMapping"
-        Effect   = "Allow"
-        Action   = "lambda:ListEventSourceMappings"
-        Resource = "*"
-      },
-      {
-        Sid      = "LookAtOwnRule"
-        Effect   = "Allow"
-        Action   = ["events:DescribeRule", "events:ListTargetsByRule"]
-        Resource = aws_cloudwatch_event_rule.watch.arn
-      },
-      {
-        Sid    = "LookAtOwnRoles"
-        Effect = "Allow"
-        Action = "iam:ListAttachedRolePolicies"
-        Resource = [
-          "arn:${local.partition}:iam::${local.account}:role/${var.name}-react",
-          "arn:${local.partition}:iam::${local.account}:role/${var.name}-sweep",
-        ]
-      },
       {
         Sid      = "WriteLog"
         Effect   = "Allow"
@@ -121,13 +96,25 @@ resource "aws_iam_role_policy" "sweep" {
         Action   = "events:PutEvents"
         Resource = local.home_bus_arn
       },
-    ] : [])
+      ] : [], var.anchor_bucket == "" ? [] : [
+      {
+        Sid      = "AnchorLedger"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:PutObjectRetention"]
+        Resource = "arn:${local.partition}:s3:::${var.anchor_bucket}/trailwarden/anchors/*"
+      },
+    ])
   })
 }
 
 resource "aws_iam_role_policy_attachment" "sweep_watch" {
   role       = aws_iam_role.sweep.name
   policy_arn = aws_iam_policy.watch.arn
+}
+
+resource "aws_iam_role_policy_attachment" "sweep_self" {
+  role       = aws_iam_role.sweep.name
+  policy_arn = aws_iam_policy.self.arn
 }
 
 resource "aws_iam_role_policy_attachment" "sweep_repair" {
@@ -241,7 +228,65 @@ resource "aws_iam_policy" "watch" {
           StringEquals = { "aws:ResourceOrgID" = var.organization_id }
         }
       },
-      ] : [], [
+      # What variables name beyond trailwarden itself: each statement is there with its variable only.
+      ] : [], length(var.secret_arns) == 0 ? [] : [
+      {
+        Sid      = "ReadSecrets"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue", "ssm:GetParameter"]
+        Resource = var.secret_arns
+      },
+      ], length(var.key_arns) == 0 ? [] : [
+      {
+        Sid      = "DecryptWithKeys"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = var.key_arns
+        Condition = {
+          StringLike = { "kms:ViaService" = ["secretsmanager.*", "ssm.*", "s3.*", "sns.*"] }
+        }
+      },
+      {
+        Sid      = "EncryptWithKeys"
+        Effect   = "Allow"
+        Action   = ["kms:GenerateDataKey"]
+        Resource = var.key_arns
+        Condition = {
+          StringLike = { "kms:ViaService" = ["s3.*", "sns.*"] }
+        }
+      },
+      ], var.event_bus_arn == "" ? [] : [
+      {
+        Sid      = "PutIncidentsOnBus"
+        Effect   = "Allow"
+        Action   = "events:PutEvents"
+        Resource = var.event_bus_arn
+      },
+      ], var.security_hub ? [
+      {
+        Sid    = "TellSecurityHub"
+        Effect = "Allow"
+        Action = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"]
+        Resource = [
+          "arn:${local.partition}:securityhub:${local.region}:${local.account}:product/${local.account}/default",
+          "arn:${local.partition}:securityhub:${local.region}:${local.account}:hub/default",
+        ]
+      },
+      ] : [], var.chat_topic_arn == "" ? [] : [
+      {
+        Sid      = "TellChat"
+        Effect   = "Allow"
+        Action   = "sns:Publish"
+        Resource = var.chat_topic_arn
+      },
+      ], var.evidence_bucket == "" ? [] : [
+      {
+        Sid      = "KeepEvidence"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:GetObject"]
+        Resource = "arn:${local.partition}:s3:::${var.evidence_bucket}/evidence/*"
+      },
+      ], [
       {
         Sid      = "NeverForget"
         Effect   = "Deny"
@@ -260,13 +305,68 @@ resource "aws_iam_policy" "watch" {
           "kms:CreateGrant", "iam:Add*", "iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Remove*",
           "iam:Set*", "iam:Update*", "lambda:Add*", "lambda:Create*", "lambda:Delete*", "lambda:Put*", "lambda:Remove*",
           "lambda:Update*", "events:Delete*", "events:Disable*", "events:PutRule", "events:PutTargets", "events:Remove*",
-          "scheduler:Delete*", "scheduler:Update*", "sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SetQueueAttributes",
+          "scheduler:Delete*", "scheduler:Update*", "sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SetQueueAttributes", "sqs:AddPermission", "sqs:RemovePermission",
           "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Unsubscribe", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable",
           "dynamodb:UpdateTable", "dynamodb:UpdateContinuousBackups", "logs:Delete*", "logs:PutRetentionPolicy",
         ]
         Resource = "*"
       },
     ])
+  })
+}
+
+# ---- Both functions look whether what was deployed is as it was, each at the other ----
+
+resource "aws_iam_policy" "self" {
+  name        = "${var.name}-self"
+  description = "trailwarden looks whether it is as it was deployed. Nothing here changes anything."
+  tags        = local.tags
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "LookAtOwnFunctions"
+        Effect = "Allow"
+        Action = ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"]
+        Resource = [
+          "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-react",
+          "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-sweep",
+        ]
+      },
+      {
+        Sid      = "LookAtOwnMapping"
+        Effect   = "Allow"
+        Action   = "lambda:ListEventSourceMappings"
+        Resource = "*"
+      },
+      {
+        Sid      = "LookAtOwnRule"
+        Effect   = "Allow"
+        Action   = ["events:DescribeRule", "events:ListTargetsByRule"]
+        Resource = aws_cloudwatch_event_rule.watch.arn
+      },
+      {
+        Sid    = "LookAtOwnRoles"
+        Effect = "Allow"
+        Action = "iam:ListAttachedRolePolicies"
+        Resource = [
+          "arn:${local.partition}:iam::${local.account}:role/${var.name}-react",
+          "arn:${local.partition}:iam::${local.account}:role/${var.name}-sweep",
+        ]
+      },
+      {
+        Sid      = "LookAtOwnTimer"
+        Effect   = "Allow"
+        Action   = "scheduler:GetSchedule"
+        Resource = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.name}/${var.name}-sweep"
+      },
+      {
+        Sid      = "LookAtOwnQueue"
+        Effect   = "Allow"
+        Action   = "sqs:GetQueueAttributes"
+        Resource = aws_sqs_queue.events.arn
+      },
+    ]
   })
 }
 
@@ -402,14 +502,17 @@ resource "aws_iam_policy" "boundary" {
         Action = [
           "cloudtrail:AddTags", "cloudtrail:CreateTrail", "cloudtrail:GetEventConfiguration", "cloudtrail:GetEventSelectors",
           "cloudtrail:GetInsightSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags",
-          "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "cloudtrail:PutEventConfiguration", "cloudtrail:PutEventSelectors",
-          "cloudtrail:PutInsightSelectors", "cloudtrail:RemoveTags", "cloudtrail:StartLogging", "cloudtrail:UpdateTrail",
-          "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
-          "dynamodb:Query", "ec2:DescribeRegions", "events:DescribeRule", "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies",
-          "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "lambda:GetFunctionConcurrency",
-          "lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "lambda:ListEventSourceMappings", "logs:CreateLogStream",
-          "logs:PutLogEvents", "organizations:DescribeOrganization", "organizations:ListDelegatedAdministrators", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
-          "sqs:ReceiveMessage", "sts:AssumeRole",
+          "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "cloudtrail:PutEventConfiguration",
+          "cloudtrail:PutEventSelectors", "cloudtrail:PutInsightSelectors", "cloudtrail:RemoveTags", "cloudtrail:StartLogging",
+          "cloudtrail:UpdateTrail", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem",
+          "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "ec2:DescribeRegions", "events:DescribeRule",
+          "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies", "kms:Decrypt", "kms:DescribeKey",
+          "kms:GenerateDataKey", "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
+          "lambda:ListEventSourceMappings", "logs:CreateLogStream", "logs:PutLogEvents", "organizations:DescribeOrganization",
+          "organizations:ListDelegatedAdministrators", "s3:GetObject", "s3:PutObject", "s3:PutObjectRetention",
+          "scheduler:GetSchedule", "secretsmanager:GetSecretValue", "securityhub:BatchImportFindings",
+          "securityhub:BatchUpdateFindings", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
+          "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "ssm:GetParameter", "sts:AssumeRole",
         ]
         Resource = "*"
       },

@@ -158,11 +158,41 @@ locals {
     TRAILWARDEN_REPAIR           = local.restores ? "all" : "start"
     TRAILWARDEN_RESTORE_ROLE_ARN = local.restores ? local.restore_role_arn : ""
     TRAILWARDEN_BASELINE         = var.baseline
+    TRAILWARDEN_CONFIG           = var.config
     TRAILWARDEN_ACCOUNTS         = join(",", concat([local.account], local.has_members ? var.member_accounts : []))
     TRAILWARDEN_MEMBER_ROLE      = local.in_organization ? "${var.name}-member" : ""
     TRAILWARDEN_RETENTION        = "0" # the roles may not prune
     TRAILWARDEN_TIME_ZONE        = var.time_zone
     TRAILWARDEN_COMPAT           = var.compat
+
+    TRAILWARDEN_NOTIFY_EVENTBRIDGE_BUS   = var.event_bus_arn
+    TRAILWARDEN_NOTIFY_SECURITYHUB       = var.security_hub ? "true" : ""
+    TRAILWARDEN_NOTIFY_AMAZONQ_TOPIC_ARN = var.chat_topic_arn
+
+    TRAILWARDEN_EVIDENCE_BUCKET       = var.evidence_bucket
+    TRAILWARDEN_EVIDENCE_BUCKET_OWNER = var.evidence_bucket != "" && var.evidence_bucket_owner == "" ? local.account : var.evidence_bucket_owner
+    TRAILWARDEN_ANCHOR_BUCKET         = var.anchor_bucket
+    TRAILWARDEN_ANCHOR_BUCKET_OWNER   = var.anchor_bucket != "" && var.anchor_bucket_owner == "" ? local.account : var.anchor_bucket_owner
+
+    # What both hold the deployment against, each other too: internal/selfwatch.
+    TRAILWARDEN_SELF = jsonencode({
+      code_sha256   = var.artifact_sha256
+      queue         = aws_sqs_queue.events.arn
+      repair_policy = local.repairs ? "arn:${local.partition}:iam::${local.account}:policy/${var.name}-repair" : ""
+      react         = { name = "${var.name}-react", role = aws_iam_role.react.arn }
+      sweep         = { name = "${var.name}-sweep", role = aws_iam_role.sweep.arn }
+      rule          = { name = aws_cloudwatch_event_rule.watch.name, account = local.account }
+      schedule = {
+        group      = var.name
+        name       = "${var.name}-sweep"
+        expression = var.sweep_schedule
+        role       = "arn:${local.partition}:iam::${local.account}:role/${var.name}-timer"
+      }
+      events = {
+        dead_letters = aws_sqs_queue.dead_letters.arn
+        senders      = concat([aws_cloudwatch_event_rule.watch.arn], aws_cloudwatch_event_rule.members[*].arn)
+      }
+    })
   }
 }
 
@@ -192,7 +222,7 @@ resource "aws_lambda_function" "react" {
     variables = local.environment
   }
 
-  depends_on = [aws_iam_role_policy.react, aws_iam_role_policy_attachment.react_watch]
+  depends_on = [aws_iam_role_policy.react, aws_iam_role_policy_attachment.react_watch, aws_iam_role_policy_attachment.react_self]
 }
 
 # Another zip fails the apply, and neither the queue nor the timer is let in. Read after the function changed: a condition on
@@ -258,20 +288,10 @@ resource "aws_lambda_function" "sweep" {
   }
 
   environment {
-    # What the sweep holds the deployment against: internal/selfwatch.
-    variables = merge(local.environment, {
-      TRAILWARDEN_SELF = jsonencode({
-        code_sha256   = var.artifact_sha256
-        queue         = aws_sqs_queue.events.arn
-        repair_policy = local.repairs ? "arn:${local.partition}:iam::${local.account}:policy/${var.name}-repair" : ""
-        react         = { name = "${var.name}-react", role = aws_iam_role.react.arn }
-        sweep         = { name = "${var.name}-sweep", role = aws_iam_role.sweep.arn }
-        rule          = { name = aws_cloudwatch_event_rule.watch.name, account = local.account }
-      })
-    })
+    variables = local.environment
   }
 
-  depends_on = [aws_iam_role_policy.sweep, aws_iam_role_policy_attachment.sweep_watch]
+  depends_on = [aws_iam_role_policy.sweep, aws_iam_role_policy_attachment.sweep_watch, aws_iam_role_policy_attachment.sweep_self]
 }
 
 data "aws_lambda_function" "sweep" {
@@ -356,6 +376,11 @@ resource "aws_sns_topic" "this" {
       condition     = var.topic_key_arn == "" || var.topic_key_arn != var.ledger_key_arn
       error_message = "Topic and ledger need different keys, so that disabling one key does not take both."
     }
+
+    precondition {
+      condition     = !contains(var.key_arns, var.topic_key_arn)
+      error_message = "The topic's key may not be among key_arns, so that disabling one key does not silence every channel."
+    }
   }
 }
 
@@ -439,6 +464,13 @@ resource "aws_dynamodb_table" "ledger" {
     content {
       enabled     = true
       kms_key_arn = server_side_encryption.value
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !contains(var.key_arns, var.ledger_key_arn)
+      error_message = "The ledger's key may not be among key_arns, so that disabling one key does not take both ledger and channels."
     }
   }
 }

@@ -43,6 +43,11 @@ output "queue_arn" {
   value       = aws_sqs_queue.events.arn
 }
 
+output "dead_letters_arn" {
+  description = "ARN of the queue of the events that could not be handled."
+  value       = aws_sqs_queue.dead_letters.arn
+}
+
 output "dead_letters_url" {
   description = "Queue of the events that could not be handled."
   value       = aws_sqs_queue.dead_letters.url

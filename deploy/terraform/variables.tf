@@ -98,6 +98,113 @@ variable "baseline" {
   }
 }
 
+# How people are told
+
+variable "config" {
+  description = "File in the zip with channels, routing and the rest of the configuration, trailwarden.config.json as built. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]*$", var.config))
+    error_message = "A file name without a folder, or nothing."
+  }
+}
+
+variable "secret_arns" {
+  description = "Secrets of Secrets Manager and parameters of Parameter Store that channels take tokens and passwords from, as ARNs."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.secret_arns : can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/).+$", arn))])
+    error_message = "ARNs of secrets and of parameters."
+  }
+}
+
+variable "event_bus_arn" {
+  description = "Event bus that incidents are put on, for whatever EventBridge reaches. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]+)?$", var.event_bus_arn))
+    error_message = "The ARN of an event bus, or nothing."
+  }
+}
+
+variable "security_hub" {
+  description = "Incidents as findings of Security Hub, in this account and Region."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "chat_topic_arn" {
+  description = "Topic of Amazon Q in chat applications, for Slack and Teams without a token. Not trailwarden's own. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+)?$", var.chat_topic_arn))
+    error_message = "The ARN of a topic, or nothing."
+  }
+}
+
+# What is kept elsewhere
+
+variable "evidence_bucket" {
+  description = "Bucket in this Region for evidence that is too large for the ledger's table. Empty keeps it in the table, in pieces."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.evidence_bucket))
+    error_message = "The name of a bucket, or nothing."
+  }
+}
+
+variable "evidence_bucket_owner" {
+  description = "Account that the evidence bucket must belong to. Empty for this one."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([0-9]{12})?$", var.evidence_bucket_owner))
+    error_message = "12 digits, or nothing."
+  }
+}
+
+variable "anchor_bucket" {
+  description = "Bucket with Object Lock, best of another account, that the heads of the ledger's chains are put into. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.anchor_bucket))
+    error_message = "The name of a bucket, or nothing."
+  }
+}
+
+variable "anchor_bucket_owner" {
+  description = "Account that the anchor bucket must belong to. Empty for this one."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([0-9]{12})?$", var.anchor_bucket_owner))
+    error_message = "12 digits, or nothing."
+  }
+}
+
 # Code
 
 variable "artifact_bucket" {
@@ -291,6 +398,18 @@ variable "log_key_arn" {
   validation {
     condition     = can(regex("^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$", var.log_key_arn))
     error_message = "The ARN of a key, or nothing."
+  }
+}
+
+variable "key_arns" {
+  description = "Keys of yours that encrypt those secrets, parameters and buckets, or the chat's topic. Neither the topic's nor the ledger's key."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "ARNs of keys."
   }
 }
 

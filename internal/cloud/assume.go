@@ -31,9 +31,9 @@ type assumed struct {
 	until time.Time
 }
 
-// restorer is the client that makes an action: with the restore role, where there is one, for everything but StartLogging.
+// restorer is the client that makes an action other than StartLogging: with the restore role, where there is one.
 func (c *Client) restorer(ctx context.Context, action trail.Action) (*cloudtrail.Client, error) {
-	if c.Restore == "" || action.Op == trail.StartLogging {
+	if c.Restore == "" {
 		return c.in(action.Target.Region), nil
 	}
 	now := time.Now()

@@ -467,6 +467,20 @@ func TestHomeRegion(t *testing.T) {
 	}
 }
 
+// TestOddIncident: no name of an incident keeps a trail from being started.
+func TestOddIncident(t *testing.T) {
+	c := client(http.DefaultTransport)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amzn-Requestid", r.UserAgent())
+		io.WriteString(w, "{}")
+	}))
+	defer server.Close()
+	c.Config.BaseEndpoint = &server.URL
+	if id, err := c.Do(t.Context(), trail.Start(home), "inc-7\r\nX: y\x00"); err != nil || !strings.HasSuffix(id, " inc-7Xy") {
+		t.Errorf("%q, %v", id, err)
+	}
+}
+
 func TestWarmOpensTheConnection(t *testing.T) {
 	connections := 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

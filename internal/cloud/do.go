@@ -1,9 +1,14 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -11,12 +16,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // Do makes the call of an action and returns AWS's request id, by which CloudTrail's own record of it can be
 // recognised. The incident's id goes into the user agent. Only what the action sends is in the request.
 func (c *Client) Do(ctx context.Context, action trail.Action, incidentID string) (string, error) {
+	if action.Op == trail.StartLogging {
+		return c.start(ctx, action.Target, incidentID)
+	}
 	api, err := c.restorer(ctx, action)
 	if err != nil {
 		return "", err
@@ -31,6 +40,33 @@ func (c *Client) Do(ctx context.Context, action trail.Action, incidentID string)
 	return id, nil
 }
 
+// start makes a trail log again, as status reads: without the SDK's client, and with our own credentials.
+func (c *Client) start(ctx context.Context, a trail.ARN, incidentID string) (id string, err error) {
+	body, err := json.Marshal(named{a.String()})
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	call := c.lean()
+	call.Agent += " " + strings.Map(token, incidentID)
+	err = c.retry(ctx, string(trail.StartLogging), a.String(), func(ctx context.Context) error {
+		answer, err := call.Do(ctx, awscall.Request{
+			Service: awscall.CloudTrail, Region: a.Region, Method: http.MethodPost, Body: body,
+			Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target + string(trail.StartLogging)}},
+		})
+		id = cmp.Or(answer.Header.Get("X-Amzn-Requestid"), answer.Header.Get("X-Amz-Requestid"))
+		return err
+	})
+	return id, err
+}
+
+// token keeps what may stand in a user agent: no incident's name keeps a trail from being started.
+func token(r rune) rune {
+	if r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' {
+		return r
+	}
+	return -1
+}
+
 // request is an action on its way to AWS.
 type request struct {
 	api    *cloudtrail.Client
@@ -42,12 +78,6 @@ type request struct {
 func (r *request) make(ctx context.Context) (err error) {
 	name, set := aws.String(r.action.Target.String()), r.action.Set
 	switch r.action.Op {
-	case trail.StartLogging:
-		out, err := r.api.StartLogging(ctx, &cloudtrail.StartLoggingInput{Name: name}, r.mark)
-		if err != nil {
-			return err
-		}
-		r.meta = out.ResultMetadata
 	case trail.UpdateTrail:
 		out, err := r.api.UpdateTrail(ctx, &cloudtrail.UpdateTrailInput{
 			Name:                       name,

@@ -13,7 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
 // Options choose credentials and endpoint beyond what the environment says.
@@ -123,21 +124,17 @@ func Roots(more string) *x509.CertPool {
 func (c *Client) Warm(ctx context.Context, region string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	endpoint, err := cloudtrail.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, cloudtrail.EndpointParameters{
-		Region: aws.String(region), Endpoint: c.Config.BaseEndpoint,
-	})
+	ask := c.lean()
+	ask.Config.Region = region
+	address, err := ask.Address(ctx, awscall.CloudTrail)
 	if err != nil {
 		return
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, endpoint.URI.String(), nil)
-	if err != nil {
-		return
-	}
-	if c.Config.HTTPClient == nil {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	if err != nil || c.Config.HTTPClient == nil {
 		return
 	}
 	if res, err := c.Config.HTTPClient.Do(req); err == nil {
 		res.Body.Close()
 	}
-	c.in(region)
 }

@@ -18,11 +18,11 @@ type deed struct {
 
 // deeds is the one source of the deployer's policy: trailwarden.yaml's types, and what the command line itself calls.
 var deeds = []deed{
-	{sid: "Stack", actions: "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:DeleteChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:ListStackResources cloudformation:UpdateTerminationProtection cloudformation:DeleteStack",
+	{sid: "Stack", actions: "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:DeleteChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:ListStackResources cloudformation:GetTemplate cloudformation:UpdateTerminationProtection cloudformation:DeleteStack",
 		resources: "{arn:cloudformation:stack/{stack}/*}"},
 	{sid: "Zip", actions: "s3:CreateBucket s3:ListBucket s3:PutBucketPublicAccessBlock s3:PutBucketVersioning s3:PutEncryptionConfiguration s3:PutBucketPolicy s3:PutObject s3:GetObject s3:GetObjectVersion",
 		resources: "arn:{p}:s3:::{bucket} arn:{p}:s3:::{bucket}/*"},
-	{sid: "Look", actions: "cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents cloudwatch:DescribeAlarms ec2:DescribeRegions lambda:GetAccountSettings lambda:*EventSourceMapping* logs:DescribeLogGroups organizations:DescribeOrganization organizations:ListDelegatedAdministrators sns:Unsubscribe sns:GetSubscriptionAttributes s3:ListBucket",
+	{sid: "Look", actions: "cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics ec2:DescribeRegions lambda:GetAccountSettings lambda:*EventSourceMapping* logs:DescribeLogGroups organizations:DescribeOrganization organizations:ListDelegatedAdministrators sns:Unsubscribe sns:GetSubscriptionAttributes s3:ListBucket",
 		types: []string{"AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription"}, resources: "*"},
 	{sid: "Rules", types: []string{"AWS::Events::Rule"}, actions: "events:*Rule events:*Targets* events:*ag*Resource*", resources: "{arn:events:rule/{name}-*}"},
 	{sid: "Queues", types: []string{"AWS::SQS::Queue", "AWS::SQS::QueuePolicy"}, actions: "sqs:CreateQueue sqs:DeleteQueue sqs:Get* sqs:SetQueueAttributes sqs:*Queue*ag*", resources: "{arn:sqs:{name}-*}"},
@@ -37,7 +37,7 @@ var deeds = []deed{
 	{sid: "Alarms", types: []string{"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}, actions: "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms cloudwatch:*ag*Resource cloudwatch:*Dashboard*",
 		resources: "{arn:cloudwatch:alarm:{name}-*} {global:cloudwatch:dashboard/{name}}"},
 	{sid: "Policies", types: []string{"AWS::IAM::ManagedPolicy"}, actions: "iam:CreatePolicy iam:DeletePolicy iam:GetPolicy iam:*PolicyVersion* iam:ListEntitiesForPolicy iam:*Policy*ag*", resources: "{global:iam:policy/{name}-*}"},
-	{sid: "Roles", types: []string{"AWS::IAM::Role"}, actions: "iam:DeleteRole iam:GetRole iam:UpdateAssumeRolePolicy iam:UpdateRole* iam:GetRolePolicy iam:List* iam:*agRole", resources: "{global:iam:role/{name}-*}"},
+	{sid: "Roles", types: []string{"AWS::IAM::Role"}, actions: "iam:DeleteRole iam:GetRole iam:UpdateAssumeRolePolicy iam:UpdateRole* iam:GetRolePolicy iam:List* iam:*agRole iam:SimulatePrincipalPolicy", resources: "{global:iam:role/{name}-*}"},
 	// Whoever deploys cannot give roles more than the boundary holds.
 	{sid: "RolesWithinTheBoundary", types: []string{"AWS::IAM::Role"}, actions: "iam:CreateRole iam:AttachRolePolicy iam:DetachRolePolicy iam:PutRolePolicy iam:DeleteRolePolicy iam:PutRolePermissionsBoundary", resources: "{global:iam:role/{name}-*}",
 		condition: map[string]map[string]any{"StringEquals": {"iam:PermissionsBoundary": "{boundary}"}}},

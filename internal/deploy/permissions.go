@@ -14,8 +14,8 @@ type Permission struct {
 
 // RoleTexts says what each role is, by the end of its name.
 var RoleTexts = []struct{ Role, Text string }{
-	{"react", "The function that answers events."},
-	{"sweep", "The function that looks at every trail on a timer, and at trailwarden itself."},
+	{"react", "The function that answers events. Like the other one it looks at trailwarden itself too."},
+	{"sweep", "The function that looks at every trail on a timer."},
 	{"restore", "Assumed by the two functions, each time with a session policy for one trail. Only there when `RestoreTrailArns` names trails."},
 	{"member", "Assumed by the two functions of the central account, in each member account (member-role.yaml)."},
 	{"timer", "EventBridge Scheduler."},
@@ -26,10 +26,9 @@ var RoleTexts = []struct{ Role, Text string }{
 const (
 	byLambda       = "Lambda itself calls it, with the function's role"
 	byScheduler    = "EventBridge Scheduler calls it"
-	byBridge       = "EventBridge calls it"
 	byOrganization = "for a trail that another account of the organization owns; the tests of internal/cloud make the call"
 	byLedger       = "for a write that holds only while nobody else wrote; the tests of the ledger make it"
-	byKey          = "SNS and DynamoDB call it on our behalf, when a key of yours is used"
+	byKey          = "the service that holds the data calls it on our behalf, when a key of yours is used"
 )
 
 var both = []string{"react", "sweep"}
@@ -61,33 +60,42 @@ var Permissions = []Permission{
 		Silent: "a check within UpdateTrail and CreateTrail, no call"},
 
 	{Action: "sts:AssumeRole", On: "the role `trailwarden-restore`; in an organization, `trailwarden-member` of member accounts", Feature: "restore, organization", Why: "become the role that the work needs", Roles: readers},
-	{Action: "sns:Publish", On: "trailwarden's topic", Feature: "telling", Why: "tell people", Roles: both},
+	{Action: "sns:Publish", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "tell people", Roles: both},
 	{Action: "dynamodb:GetItem", On: "trailwarden's table", Feature: "ledger", Why: "read an incident, the head of a chain", Roles: both},
 	{Action: "dynamodb:BatchGetItem", On: "trailwarden's table", Feature: "ledger", Why: "read several messages that are to be sent", Roles: both},
 	{Action: "dynamodb:PutItem", On: "trailwarden's table", Feature: "ledger", Why: "write an entry, an incident, the head of a chain, a lease, a message", Roles: both},
 	{Action: "dynamodb:DeleteItem", On: "trailwarden's table, but for entries, incidents, heads and evidence", Feature: "ledger", Why: "take a message that was sent out of the outbox, and an incident out of the list of open ones", Roles: both},
 	{Action: "dynamodb:Query", On: "trailwarden's table", Feature: "ledger", Why: "read a chain, and what is still to be sent", Roles: both},
 	{Action: "dynamodb:ConditionCheckItem", On: "trailwarden's table", Feature: "ledger", Why: "write incident and head in one transaction, or neither", Roles: both, Silent: byLedger},
-	{Action: "kms:GenerateDataKey", On: "the key in `TopicKeyArn`, through SNS only", Feature: "telling", Why: "publish to a topic that is encrypted with a key of yours", Roles: both, Silent: byKey},
-	{Action: "kms:Decrypt", On: "the keys in `TopicKeyArn` and `LedgerKeyArn`, through SNS and DynamoDB only", Feature: "telling, ledger", Why: "use a topic and a table that are encrypted with keys of yours", Roles: both, Silent: byKey},
+	{Action: "secretsmanager:GetSecretValue", On: "the secrets in `SecretArns`", Feature: "channels", Why: "read the token or password of a channel", Roles: both},
+	{Action: "ssm:GetParameter", On: "the parameters in `SecretArns`", Feature: "channels", Why: "read the token or password of a channel", Roles: both},
+	{Action: "securityhub:BatchImportFindings", On: "the account's own product, when `SecurityHub` is yes", Feature: "channels", Why: "make an incident a finding, and change it as the incident changes", Roles: both},
+	{Action: "securityhub:BatchUpdateFindings", On: "the account's hub, when `SecurityHub` is yes", Feature: "channels", Why: "say that a person has taken a finding on, or that it is resolved", Roles: both},
+	{Action: "s3:PutObject", On: "`evidence/` in `EvidenceBucket`; `trailwarden/anchors/` in `AnchorBucket` (sweep)", Feature: "evidence, anchors", Why: "keep what is too large for the table, and the heads of the ledger's chains where nobody here can alter them", Roles: both},
+	{Action: "s3:GetObject", On: "`evidence/` in `EvidenceBucket`", Feature: "evidence", Why: "read what was kept there", Roles: both},
+	{Action: "s3:PutObjectRetention", On: "`trailwarden/anchors/` in `AnchorBucket`", Feature: "anchors", Why: "lock an anchor as it is put", Roles: []string{"sweep"},
+		Silent: "a check within PutObject, no call"},
+	{Action: "kms:GenerateDataKey", On: "the key in `TopicKeyArn`, through SNS only; those in `KeyArns`, through S3 and SNS only", Feature: "telling, evidence, anchors", Why: "publish to topics and write to buckets that are encrypted with keys of yours", Roles: both, Silent: byKey},
+	{Action: "kms:Decrypt", On: "the keys in `TopicKeyArn` and `LedgerKeyArn`, through SNS and DynamoDB only; those in `KeyArns`, through Secrets Manager, Parameter Store, S3 and SNS only", Feature: "telling, ledger, channels, evidence", Why: "use topics, a table, secrets and buckets that are encrypted with keys of yours", Roles: both, Silent: byKey},
 	{Action: "kms:DescribeKey", On: "the key in `LedgerKeyArn`, through DynamoDB only", Feature: "ledger", Why: "use a table that is encrypted with a key of yours", Roles: both, Silent: byKey},
 
 	{Action: "sqs:ReceiveMessage", On: "trailwarden's queue", Feature: "events", Why: "take events", Roles: []string{"react"}, Silent: byLambda},
 	{Action: "sqs:DeleteMessage", On: "trailwarden's queue", Feature: "events", Why: "take away events that are done", Roles: []string{"react"}, Silent: byLambda},
 	{Action: "sqs:ChangeMessageVisibility", On: "trailwarden's queue", Feature: "events", Why: "keep an event while it is worked on", Roles: []string{"react"}, Silent: byLambda},
-	{Action: "sqs:GetQueueAttributes", On: "trailwarden's queue", Feature: "events", Why: "see how much is waiting", Roles: []string{"react"}, Silent: byLambda},
+	{Action: "sqs:GetQueueAttributes", On: "trailwarden's queue", Feature: "events, self-watch", Why: "Lambda sees how much is waiting; both functions see that the queue keeps events, and who is let in", Roles: both},
 	{Action: "logs:CreateLogStream", On: "the function's own log group", Feature: "log", Why: "write the log", Roles: both, Silent: byLambda},
 	{Action: "logs:PutLogEvents", On: "the function's own log group", Feature: "log", Why: "write the log", Roles: both, Silent: byLambda},
 
-	{Action: "lambda:GetFunctionConfiguration", On: "trailwarden's two functions", Feature: "self-watch", Why: "see that code, role, environment and state are as deployed", Roles: []string{"sweep"}},
-	{Action: "lambda:GetFunctionConcurrency", On: "trailwarden's two functions", Feature: "self-watch", Why: "see that nobody set the concurrency to 0", Roles: []string{"sweep"}},
-	{Action: "lambda:ListEventSourceMappings", On: "everything: the call knows no resources", Feature: "self-watch", Why: "see that the queue still reaches the function", Roles: []string{"sweep"}},
-	{Action: "events:DescribeRule", On: "trailwarden's rule", Feature: "self-watch", Why: "see that the rule is on and takes every watched call", Roles: []string{"sweep"}},
-	{Action: "events:ListTargetsByRule", On: "trailwarden's rule", Feature: "self-watch", Why: "see that the rule still reaches the queue", Roles: []string{"sweep"}},
-	{Action: "iam:ListAttachedRolePolicies", On: "the roles of the two functions", Feature: "self-watch", Why: "see whether the kill switch is used", Roles: []string{"sweep"}},
+	{Action: "lambda:GetFunctionConfiguration", On: "trailwarden's two functions", Feature: "self-watch", Why: "see that code, role, environment and state are as deployed", Roles: both},
+	{Action: "lambda:GetFunctionConcurrency", On: "trailwarden's two functions", Feature: "self-watch", Why: "see that nobody set the concurrency to 0", Roles: both},
+	{Action: "lambda:ListEventSourceMappings", On: "everything: the call knows no resources", Feature: "self-watch", Why: "see that the queue still reaches the function", Roles: both},
+	{Action: "scheduler:GetSchedule", On: "trailwarden's timer", Feature: "self-watch", Why: "see that the sweep is still started, and how often", Roles: both},
+	{Action: "events:DescribeRule", On: "trailwarden's rule", Feature: "self-watch", Why: "see that the rule is on and takes every watched call", Roles: both},
+	{Action: "events:ListTargetsByRule", On: "trailwarden's rule", Feature: "self-watch", Why: "see that the rule still reaches the queue", Roles: both},
+	{Action: "iam:ListAttachedRolePolicies", On: "the roles of the two functions", Feature: "self-watch", Why: "see whether the kill switch is used", Roles: both},
 
 	{Action: "lambda:InvokeFunction", On: "the function that sweeps", Feature: "sweep", Why: "start the sweep", Roles: []string{"timer"}, Silent: byScheduler},
-	{Action: "events:PutEvents", On: "one bus: the account's own (sweep), the witness's (heartbeat), the home or the central bus (forward)", Feature: "witness, forwarding", Why: "hand on heartbeats and events; nobody can put events that claim to be AWS's", Roles: []string{"sweep", "heartbeat", "forward"}, Silent: byBridge},
+	{Action: "events:PutEvents", On: "one bus: that in `EventBusArn` (react, sweep), the account's own (sweep, for the witness), the witness's (heartbeat), the home or the central bus (forward)", Feature: "channels, witness, forwarding", Why: "put incidents on a bus, and hand on heartbeats and events; nobody can put events that claim to be AWS's", Roles: []string{"react", "sweep", "heartbeat", "forward"}},
 }
 
 // Denial is what the functions may never do, whatever else is attached to their roles.
@@ -102,7 +110,7 @@ var Denials = []Denial{
 	{"iam:Add*, iam:Attach*, iam:Create*, iam:Delete*, iam:Detach*, iam:Put*, iam:Remove*, iam:Set*, iam:Update*", "its own roles and policies, and everybody else's"},
 	{"lambda:Add*, lambda:Create*, lambda:Delete*, lambda:Put*, lambda:Remove*, lambda:Update*", "its own code and configuration"},
 	{"events:Delete*, events:Disable*, events:PutRule, events:PutTargets, events:Remove*, scheduler:Delete*, scheduler:Update*", "its own rules and timer"},
-	{"sqs:DeleteQueue, sqs:PurgeQueue, sqs:SetQueueAttributes", "events that wait"},
+	{"sqs:DeleteQueue, sqs:PurgeQueue, sqs:SetQueueAttributes, sqs:AddPermission, sqs:RemovePermission", "events that wait"},
 	{"sns:DeleteTopic, sns:SetTopicAttributes, sns:Unsubscribe", "who is told"},
 	{"dynamodb:BatchWriteItem, dynamodb:DeleteTable, dynamodb:UpdateTable, dynamodb:UpdateContinuousBackups", "the ledger is only ever added to, and `dynamodb:DeleteItem` does not reach its entries, incidents and evidence: old ones are pruned by people"},
 	{"logs:Delete*, logs:PutRetentionPolicy", "its own log"},

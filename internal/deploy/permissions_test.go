@@ -12,14 +12,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write docs/permissions.md and deploy/iam/*.json")
+var update = flag.Bool("update", false, "write docs/permissions.md, docs/cost.md and deploy/iam/*.json")
 
 // everything is the stack with every switch on: the most that is ever granted.
 func everything(t *testing.T) Made {
 	t.Helper()
-	return made(t, "trailwarden", artifact("RestoreTrailArns", mainARN, "RestoreLogRoleArns", "arn:aws:iam::"+account+":role/trail-logs",
+	return made(t, "trailwarden", artifact(append([]string{"RestoreTrailArns", mainARN, "RestoreLogRoleArns", "arn:aws:iam::" + account + ":role/trail-logs",
 		"OrganizationId", "o-exampleorg1", "MemberAccounts", "444455556666", "HeartbeatBusArn", "arn:aws:events:eu-west-1:999999999999:event-bus/trailwarden-witness",
-		"TopicKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/topic", "LedgerKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/ledger"))
+		"TopicKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/topic", "LedgerKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/ledger"}, options...)...))
+}
+
+// options are the parameters of what the functions may be configured with.
+var options = []string{
+	"Config", "trailwarden.config.json", "SecurityHub", "yes",
+	"SecretArns", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:slack-AbCdEf,arn:aws:ssm:eu-central-1:111122223333:parameter/trailwarden/pagerduty",
+	"KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/secrets",
+	"EventBusArn", "arn:aws:events:eu-central-1:111122223333:event-bus/security", "ChatTopicArn", "arn:aws:sns:eu-central-1:111122223333:chat",
+	"EvidenceBucket", "trailwarden-evidence", "AnchorBucket", "trailwarden-anchors", "AnchorBucketOwner", "999999999999",
 }
 
 // granted are the actions that each role of the templates may call, by the end of the role's name.
@@ -96,6 +105,78 @@ func TestLeastPrivilege(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestOptionsGrantWhatTheyName: each parameter adds its own statements to the roles that use it, on what it names and nothing beside; without
+// parameters none of them is there.
+func TestOptionsGrantWhatTheyName(t *testing.T) {
+	statements := func(parameters ...string) map[string]map[string]string {
+		stack, out := made(t, "trailwarden", artifact(parameters...)), map[string]map[string]string{}
+		for _, id := range []string{"ReactRole", "SweepRole"} {
+			policies, err := stack.Policies(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[id] = map[string]string{}
+			for _, p := range policies {
+				for _, s := range p.Statements() {
+					text := s.Effect + " " + strings.Join(s.Actions, ",") + " on " + strings.Join(s.Resource, ",")
+					if s.Condition != nil {
+						text += " if " + encode(t, s.Condition)
+					}
+					out[id][s.Sid] = text
+				}
+			}
+		}
+		return out
+	}
+	before := statements()
+	const secrets = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:slack-AbCdEf,arn:aws:ssm:eu-west-1:111122223333:parameter/trailwarden/pagerduty"
+	for _, c := range []struct {
+		parameters []string
+		roles      []string
+		want       map[string]string
+	}{
+		{[]string{"Config", "trailwarden.config.json"}, []string{"ReactRole", "SweepRole"}, map[string]string{}},
+		{[]string{"SecretArns", secrets}, []string{"ReactRole", "SweepRole"}, map[string]string{"ReadSecrets": "Allow secretsmanager:GetSecretValue,ssm:GetParameter on " + secrets}},
+		{[]string{"KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/a"}, []string{"ReactRole", "SweepRole"}, map[string]string{
+			"DecryptWithKeys": `Allow kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["secretsmanager.*","ssm.*","s3.*","sns.*"]}}`,
+			"EncryptWithKeys": `Allow kms:GenerateDataKey on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["s3.*","sns.*"]}}`}},
+		{[]string{"EventBusArn", "arn:aws:events:eu-west-1:444455556666:event-bus/security"}, []string{"ReactRole", "SweepRole"},
+			map[string]string{"PutIncidentsOnBus": "Allow events:PutEvents on arn:aws:events:eu-west-1:444455556666:event-bus/security"}},
+		{[]string{"SecurityHub", "yes"}, []string{"ReactRole", "SweepRole"}, map[string]string{"TellSecurityHub": "Allow securityhub:BatchImportFindings,securityhub:BatchUpdateFindings on " +
+			"arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default,arn:aws:securityhub:eu-central-1:111122223333:hub/default"}},
+		{[]string{"ChatTopicArn", "arn:aws:sns:eu-central-1:111122223333:chat"}, []string{"ReactRole", "SweepRole"}, map[string]string{"TellChat": "Allow sns:Publish on arn:aws:sns:eu-central-1:111122223333:chat"}},
+		{[]string{"EvidenceBucket", "evidence"}, []string{"ReactRole", "SweepRole"}, map[string]string{"KeepEvidence": "Allow s3:PutObject,s3:GetObject on arn:aws:s3:::evidence/evidence/*"}},
+		{[]string{"AnchorBucket", "anchors"}, []string{"SweepRole"}, map[string]string{"AnchorLedger": "Allow s3:PutObject,s3:PutObjectRetention on arn:aws:s3:::anchors/trailwarden/anchors/*"}},
+	} {
+		want := map[string]map[string]string{}
+		for id, has := range before {
+			want[id] = maps.Clone(has)
+			if slices.Contains(c.roles, id) {
+				maps.Copy(want[id], c.want)
+			}
+		}
+		if diff := cmp.Diff(want, statements(c.parameters...)); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", c.parameters, diff)
+		}
+	}
+}
+
+// TestPoliciesFit: with every switch on, and several secrets and keys, each managed policy is one that IAM takes: 6,144 characters.
+func TestPoliciesFit(t *testing.T) {
+	list := func(n int, item string) string { return strings.TrimSuffix(strings.Repeat(item+",", n), ",") }
+	stack := made(t, "trailwarden", artifact(append(slices.Clone(options), "RestoreTrailArns", mainARN, "OrganizationId", "o-exampleorg1", "MemberAccounts", "444455556666",
+		"TopicKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/12345678-1234-1234-1234-123456789012", "LedgerKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/12345678-1234-1234-1234-12345678901a",
+		"SecretArns", list(10, "arn:aws:secretsmanager:eu-central-1:111122223333:secret:trailwarden/slack-token-??????"),
+		"KeyArns", list(3, "arn:aws:kms:eu-central-1:111122223333:key/12345678-1234-1234-1234-12345678901b"))...))
+	for id, r := range stack.Resources {
+		if r.Type == "AWS::IAM::ManagedPolicy" {
+			if n := len(encode(t, r.Properties["PolicyDocument"])); n > 6144 {
+				t.Errorf("%s has %d characters", id, n)
 			}
 		}
 	}
@@ -205,12 +286,29 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
+// sweepStatements are the statements of the sweep's policies, as they are, by Sid.
+func sweepStatements(t *testing.T, parameters ...string) (list []any, sids map[string]bool) {
+	t.Helper()
+	policies, err := made(t, "trailwarden", artifact(parameters...)).Policies("SweepRole")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sids = map[string]bool{}
+	for _, p := range policies {
+		for _, s := range p.Document["Statement"].([]any) {
+			list = append(list, s)
+			sids[s.(map[string]any)["Sid"].(string)] = true
+		}
+	}
+	return list, sids
+}
+
 func TestPermissionsPage(t *testing.T) { golden(t, "../../docs/permissions.md", PermissionsPage()) }
 
 // TestPolicyFiles: deploy/iam has the policies of the template, for the account 111122223333.
 func TestPolicyFiles(t *testing.T) {
 	stack := made(t, "trailwarden", artifact("RestoreTrailArns", mainARN, "RestoreLogRoleArns", "arn:aws:iam::"+account+":role/trail-logs"))
-	for _, name := range []string{"watch", "repair", "boundary"} {
+	for _, name := range []string{"watch", "self", "repair", "boundary"} {
 		p, ok := stack.managed("arn:aws:iam::" + account + ":policy/trailwarden-" + name)
 		if !ok {
 			t.Fatalf("there is no policy %s", name)
@@ -222,6 +320,10 @@ func TestPolicyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "../../deploy/iam/restore.json", indented(t, policies[0].Document))
+	configured, _ := sweepStatements(t, options...)
+	_, before := sweepStatements(t)
+	configured = slices.DeleteFunc(configured, func(s any) bool { return before[s.(map[string]any)["Sid"].(string)] })
+	golden(t, "../../deploy/iam/options.json", indented(t, map[string]any{"Version": "2012-10-17", "Statement": configured}))
 }
 
 // TestServiceControlPolicies: they fit, and leave trailwarden and the break-glass role their way.

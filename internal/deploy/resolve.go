@@ -38,6 +38,9 @@ func (t Template) Make(s Stack) (Made, error) {
 	if err := m.take(); err != nil {
 		return Made{}, fmt.Errorf("parameters of %s: %w", t.Name, err)
 	}
+	if err := m.obey(); err != nil {
+		return Made{}, fmt.Errorf("parameters of %s: %w", t.Name, err)
+	}
 	made := Made{Resources: map[string]Resource{}, Outputs: map[string]string{}}
 	for id, r := range section(t.Doc, "Resources") {
 		r, _ := r.(map[string]any)
@@ -94,22 +97,41 @@ func (m *maker) take() error {
 			}
 			text = fmt.Sprint(preset)
 		}
-		if why := forbids(p, text); why != "" {
-			problems = append(problems, fmt.Errorf("%s: %q is not %s", name, text, why))
-		}
 		m.parameters[name] = text
+		values := []any{text}
 		if p["Type"] == "CommaDelimitedList" {
-			list := []any{}
+			values = values[:0]
 			for item := range strings.SplitSeq(text, ",") {
-				list = append(list, strings.TrimSpace(item))
+				values = append(values, strings.TrimSpace(item))
 			}
-			m.parameters[name] = list
+			m.parameters[name] = values
+		}
+		for _, value := range values {
+			if why := forbids(p, fmt.Sprint(value)); why != "" {
+				problems = append(problems, fmt.Errorf("%s: %q is not %s", name, value, why))
+			}
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// forbids says what a parameter should be; empty when the text is that.
+// obey holds the parameters against each other, by the template's rules.
+func (m *maker) obey() error {
+	var problems []error
+	rules := section(m.template.Doc, "Rules")
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		assertions, _ := section(rules, name)["Assertions"].([]any)
+		for _, a := range assertions {
+			a, _ := a.(map[string]any)
+			if condition, _ := a["Assert"].(map[string]any); !m.holds(condition) {
+				problems = append(problems, fmt.Errorf("%v", a["AssertDescription"]))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// forbids says what a parameter, or an item of a list, should be; empty when the text is that.
 func forbids(p map[string]any, text string) string {
 	if values, ok := p["AllowedValues"].([]any); ok && !slices.ContainsFunc(values, func(v any) bool { return fmt.Sprint(v) == text }) {
 		return fmt.Sprintf("one of %v", values)
@@ -245,6 +267,9 @@ func (m *maker) holds(c map[string]any) bool {
 			return !slices.ContainsFunc(list, func(v any) bool { return !part(v) })
 		case name == "Fn::Or":
 			return slices.ContainsFunc(list, part)
+		case name == "Fn::Contains" && len(list) == 2:
+			items, _ := m.value(list[0]).([]any)
+			return slices.Contains(items, m.value(list[1]))
 		}
 		m.fail("condition with %s is not known here", name)
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,11 +31,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
 	"github.com/trailwarden/trailwarden/internal/notify"
+	"github.com/trailwarden/trailwarden/internal/notify/amazonq"
+	notifybus "github.com/trailwarden/trailwarden/internal/notify/eventbridge"
+	"github.com/trailwarden/trailwarden/internal/notify/securityhub"
 	notifysns "github.com/trailwarden/trailwarden/internal/notify/sns"
+	"github.com/trailwarden/trailwarden/internal/secret"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
 	"github.com/trailwarden/trailwarden/internal/sim"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -75,7 +83,8 @@ func newSite(t *testing.T, parameters ...string) *site {
 		ok(t)(nil, here.Restrict(role, i))
 	}
 	s.furnish(t, made)
-	s.react, s.sweep = s.function(t, "trailwarden-react"), s.function(t, "trailwarden-sweep")
+	configured := slices.Contains(parameters, "EventBusArn")
+	s.react, s.sweep = s.function(t, "trailwarden-react", configured), s.function(t, "trailwarden-sweep", configured)
 	for function, e := range map[string]*engine.Engine{"React": s.react, "Sweep": s.sweep} {
 		env := at(t, made.Resources[function].Properties, "Environment", "Variables").(map[string]any)
 		e.Guard.Cloud.(*cloud.Client).Restore = env["TRAILWARDEN_RESTORE_ROLE_ARN"].(string)
@@ -104,21 +113,55 @@ func (s *site) furnish(t *testing.T, made Made) {
 	}
 	ok(t)(sns.NewFromConfig(s.admin).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("trailwarden")}))
 	ok(t)(sns.NewFromConfig(s.admin).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("elsewhere")}))
+	ok(t)(sns.NewFromConfig(s.admin).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("chat")}))
+	s.bucket(t, s.admin, "trailwarden-evidence", "")
+	s.bucket(t, s.as(s.world.Account(vaultAccount).User("admin")), "trailwarden-anchors",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+account+`:root"},"Action":"s3:*","Resource":"arn:aws:s3:::trailwarden-anchors/*"}]}`)
 	queue, err := sqs.NewFromConfig(s.admin).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("trailwarden-events"), Attributes: map[string]string{
 		"Policy": encode(t, made.Resources["QueuePolicy"].Properties["PolicyDocument"]), "VisibilityTimeout": fmt.Sprint(made.Resources["Queue"].Properties["VisibilityTimeout"])}})
 	ok(t)(queue, err)
 	ok(t)(nil, dynamo.Create(ctx, s.admin, "trailwarden"))
 	rules := eventbridge.NewFromConfig(s.admin)
+	ok(t)(rules.CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: aws.String("security")}))
 	ok(t)(rules.PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String("trailwarden-watch"), EventPattern: aws.String(encode(t, made.Resources["WatchRule"].Properties["EventPattern"]))}))
 	ok(t)(rules.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String("trailwarden-watch"), Targets: []types.Target{{Id: aws.String("queue"), Arn: aws.String("arn:aws:sqs:" + region + ":" + account + ":trailwarden-events")}}}))
 }
 
+// vaultAccount owns the bucket for anchors.
+const vaultAccount = "999999999999"
+
+// bucket makes a bucket that locks objects, with a policy or none.
+func (s *site) bucket(t *testing.T, owner aws.Config, name, policy string) {
+	t.Helper()
+	objects := s3.NewFromConfig(owner, func(o *s3.Options) { o.UsePathStyle = true })
+	ok(t)(objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true),
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}))
+	if policy != "" {
+		ok(t)(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &name, Policy: &policy}))
+	}
+}
+
+// store is the ledger as a role has it, with evidence in the bucket.
+func (s *site) store(t *testing.T, cfg aws.Config) ledger.Store {
+	t.Helper()
+	store, err := dynamo.Open(cfg, "trailwarden", dynamo.Options{Bucket: "trailwarden-evidence", Owner: account})
+	ok(t)(store, err)
+	return store
+}
+
+// anchors is the bucket for anchors as a role has it.
+func (s *site) anchors(t *testing.T, cfg aws.Config) *anchor.Bucket {
+	t.Helper()
+	vault, err := anchor.Open(cfg, anchor.Options{Bucket: "trailwarden-anchors", Owner: vaultAccount})
+	ok(t)(vault, err)
+	return vault
+}
+
 // function is the engine as one of the two functions has it.
-func (s *site) function(t *testing.T, role string) *engine.Engine {
+func (s *site) function(t *testing.T, role string, configured bool) *engine.Engine {
 	t.Helper()
 	cfg := s.as(s.world.Account(account).Role(role, "lambda"))
-	store, err := dynamo.Open(cfg, "trailwarden", dynamo.Options{})
-	ok(t)(store, err)
+	store := s.store(t, cfg)
 	admin := &cloud.Client{Config: s.admin}
 	state, err := admin.Read(t.Context(), s.pinned)
 	ok(t)(state, err)
@@ -127,7 +170,16 @@ func (s *site) function(t *testing.T, role string) *engine.Engine {
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Pinned: []trail.ARN{s.pinned},
 		Channels: func(*engine.Engine) ([]notify.Channel, error) {
 			topic, err := notifysns.Open(cfg, "arn:aws:sns:"+region+":"+account+":trailwarden")
-			return []notify.Channel{{Name: "sns", Notifier: topic}}, err
+			list := []notify.Channel{{Name: "sns", Notifier: topic}}
+			if configured && err == nil {
+				var bus *notifybus.Channel
+				var chat *amazonq.Channel
+				bus, err = notifybus.Open(cfg, "arn:aws:events:"+region+":"+account+":event-bus/security")
+				ok(t)(bus, err)
+				chat, err = amazonq.Open(cfg, "arn:aws:sns:"+region+":"+account+":chat")
+				list = append(list, notify.Channel{Name: "eventbridge", Notifier: bus}, notify.Channel{Name: "amazonq", Notifier: chat})
+			}
+			return list, err
 		},
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) {
 			return trail.Baseline{ARN: a, Want: state.Settings, Repair: trail.Groups()}, a == s.pinned
@@ -186,7 +238,7 @@ func TestPoliciesSuffice(t *testing.T) {
 	used := map[string]map[string]bool{"react": {}, "sweep": {}, "restore": {}}
 	for _, events := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSite(t, restoring...)
+			s := newSite(t, append(restoring, options...)...)
 			mallory := cloudtrail.NewFromConfig(s.as(s.world.Account(account).User("mallory")))
 			before := s.world.Snapshots()
 			for _, a := range attacks {
@@ -209,14 +261,18 @@ func TestPoliciesSuffice(t *testing.T) {
 				ok(t)(nil, e.Sweep(t.Context()).Err())
 				ok(t)(nil, e.Evidence(t.Context()))
 				ok(t)(nil, e.Flush(t.Context()))
+				sum, err := e.Keeper.Store.Keep(t.Context(), bytes.Repeat([]byte("evidence"), 50_000), s.world.Now())
+				ok(t)(sum, err)
+				ok(t)(e.Keeper.Store.Blob(t.Context(), sum))
 			}
+			ok(t)(nil, s.sweep.DepositDue(t.Context(), s.anchors(t, s.as(s.world.Account(account).Role("trailwarden-sweep", "lambda"))).Deposit))
 			for _, c := range s.world.Calls() {
 				role, ours := ourRole(c.Principal)
 				if !ours {
 					continue
 				}
 				if strings.HasPrefix(c.Error, "AccessDenied") || c.Error == "AuthorizationError" {
-					t.Errorf("%s was refused to %s: %s", c.Op, role, c.Request)
+					t.Errorf("%s was refused to %s: %.300s", c.Op, role, c.Request)
 				}
 				for _, action := range actions(t, c) {
 					used[role][action] = true
@@ -224,8 +280,8 @@ func TestPoliciesSuffice(t *testing.T) {
 			}
 		})
 	}
-	for _, action := range selfwatchActions(t) {
-		used["sweep"][action] = true
+	for _, action := range slices.Concat(selfwatchActions(t), channelActions(t)) {
+		used["react"][action], used["sweep"][action] = true, true
 	}
 	may := granted(t)
 	all := map[string]bool{}
@@ -316,7 +372,35 @@ func actions(t *testing.T, c sim.Call) []string {
 // selfwatchActions are the calls of a look at the deployment, which sim does not offer: TestDeployedOnMoto makes them under the role.
 func selfwatchActions(t *testing.T) []string {
 	t.Helper()
-	var list []string
+	env := at(t, everything(t).Resources["React"].Properties, "Environment", "Variables").(map[string]any)
+	expect, err := selfwatch.Parse(env["TRAILWARDEN_SELF"].(string))
+	ok(t)(expect, err)
+	return called(func(cfg aws.Config) {
+		if _, err := (&selfwatch.Watch{Config: cfg, Expect: expect}).Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// channelActions are the calls of channels and of the vault to services that sim does not offer. Nothing is in the answers, which is
+// an error to most; what was asked counts.
+func channelActions(t *testing.T) []string {
+	t.Helper()
+	return called(func(cfg aws.Config) {
+		for _, kind := range []string{secret.InSecretsManager, secret.InParameterStore} {
+			(&vault.Vault{Config: cfg}).Secret(t.Context(), kind, "x")
+		}
+		hub, err := securityhub.Open(cfg, account, "test", time.Now)
+		ok(t)(hub, err)
+		for _, stage := range []incident.Stage{incident.StageOpened, incident.StageConfirmed} {
+			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Stage: stage}))
+		}
+	})
+}
+
+// called are the actions that calls with a configuration take, under the names that IAM has for them. Each is answered with nothing.
+func called(do func(aws.Config)) (list []string) {
+	paths := map[string]string{"/findings/import": "BatchImportFindings", "/findings/batchupdate": "BatchUpdateFindings"}
 	seen := roundTrip(func(r *http.Request) (*http.Response, error) {
 		_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		service := strings.Split(credential, "/")[3]
@@ -325,21 +409,21 @@ func selfwatchActions(t *testing.T) []string {
 		switch {
 		case service == "iam":
 			op, answer = "ListAttachedRolePolicies", "<ListAttachedRolePoliciesResponse/>"
+		case service == "scheduler":
+			op = "GetSchedule"
 		case strings.HasSuffix(r.URL.Path, "/configuration"):
 			op = "GetFunctionConfiguration"
 		case strings.HasSuffix(r.URL.Path, "/concurrency"):
 			op = "GetFunctionConcurrency"
-		case op == "":
+		case strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings"):
 			op = "ListEventSourceMappings"
+		case op == "":
+			op = paths[r.URL.Path]
 		}
 		list = append(list, service+":"+op)
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Header: http.Header{}, Request: r}, nil
 	})
-	w := selfwatch.Watch{Config: aws.Config{Region: region, HTTPClient: &http.Client{Transport: seen}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")},
-		Expect: selfwatch.Expect{RepairPolicy: "p"}}
-	if _, err := w.Look(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	do(aws.Config{Region: region, HTTPClient: &http.Client{Transport: seen}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
 	return list
 }
 
@@ -350,7 +434,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // TestNeighboursAreRefused: beside each thing that a role may do there is one that it may not, by action or by resource.
 func TestNeighboursAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, restoring...)
+		s := newSite(t, append(restoring, options...)...)
 		ctx, here := t.Context(), s.world.Account(account)
 		react, sweep := s.as(here.Role("trailwarden-react", "lambda")), s.as(here.Role("trailwarden-sweep", "lambda"))
 		restored, err := sts.NewFromConfig(react).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + account + ":role/trailwarden-restore"), RoleSessionName: aws.String("xx")})
@@ -361,6 +445,20 @@ func TestNeighboursAreRefused(t *testing.T) {
 		item := func(pk string) *dynamodb.DeleteItemInput {
 			return &dynamodb.DeleteItemInput{TableName: aws.String("trailwarden"), Key: map[string]items.AttributeValue{"pk": &items.AttributeValueMemberS{Value: pk}, "sk": &items.AttributeValueMemberS{Value: "x"}}}
 		}
+		s3As := func(cfg aws.Config) *s3.Client {
+			return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		}
+		put := func(cfg aws.Config, bus string) (any, error) {
+			return eventbridge.NewFromConfig(cfg).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+				EventBusName: &bus, Source: aws.String("trailwarden"), DetailType: aws.String("x"), Detail: aws.String("{}")}}})
+		}
+		write := func(cfg aws.Config, bucket, key, owner string) (any, error) {
+			return s3As(cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, ExpectedBucketOwner: &owner, Body: strings.NewReader("x")})
+		}
+		kept, err := s.store(t, sweep).Keep(ctx, []byte("kept"), s.world.Now())
+		ok(t)(kept, err)
+		anchored, err := s.anchors(t, sweep).Put(ctx, nil, s.world.Now())
+		ok(t)(anchored, err)
 		main, other := aws.String(mainARN), aws.String(strings.Replace(mainARN, "main", "other", 1))
 		for _, n := range []struct {
 			name string
@@ -394,6 +492,33 @@ func TestNeighboursAreRefused(t *testing.T) {
 			{"react: Publish to another topic", false, func() (any, error) {
 				return sns.NewFromConfig(react).Publish(ctx, &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":elsewhere"), Message: aws.String("x")})
 			}},
+			{"react: Publish to the chat's topic", true, func() (any, error) {
+				return sns.NewFromConfig(react).Publish(ctx, &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":chat"), Message: aws.String("x")})
+			}},
+			{"react: an incident on the bus", true, func() (any, error) { return put(react, "security") }},
+			{"react: an incident on another bus", false, func() (any, error) { return put(react, "default") }},
+			{"sweep: an incident on another bus", false, func() (any, error) { return put(sweep, "default") }},
+			{"react: evidence into the bucket", true, func() (any, error) { return s.store(t, react).Keep(ctx, []byte("x"), s.world.Now()) }},
+			{"react: another object of that bucket", false, func() (any, error) { return write(react, "trailwarden-evidence", "evidence-of-mine/x", account) }},
+			{"react: an object of a trail's bucket", false, func() (any, error) { return write(react, "logs-of-main", "evidence/x", account) }},
+			{"react: evidence read", true, func() (any, error) {
+				return s3As(react).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("trailwarden-evidence"), Key: aws.String("evidence/" + kept)})
+			}},
+			{"react: evidence deleted", false, func() (any, error) {
+				return s3As(react).DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("trailwarden-evidence"), Key: aws.String("evidence/" + kept)})
+			}},
+			{"react: what there is in the bucket", false, func() (any, error) {
+				return s3As(react).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("trailwarden-evidence")})
+			}},
+			{"sweep: an anchor", true, func() (any, error) { return s.anchors(t, sweep).Put(ctx, nil, s.world.Now()) }},
+			{"sweep: an anchor read", false, func() (any, error) {
+				return s3As(sweep).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("trailwarden-anchors"), Key: aws.String(anchored.Key), ExpectedBucketOwner: aws.String(vaultAccount)})
+			}},
+			{"sweep: an anchor hidden", false, func() (any, error) {
+				return s3As(sweep).DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("trailwarden-anchors"), Key: aws.String(anchored.Key)})
+			}},
+			{"sweep: something else into the bucket for anchors", false, func() (any, error) { return write(sweep, "trailwarden-anchors", "x", vaultAccount) }},
+			{"react: an anchor", false, func() (any, error) { return s.anchors(t, react).Put(ctx, nil, s.world.Now()) }},
 			{"react: a sent message leaves the outbox", true, func() (any, error) { return dynamodb.NewFromConfig(react).DeleteItem(ctx, item("messages")) }},
 			{"react: an entry of the ledger", false, func() (any, error) { return dynamodb.NewFromConfig(react).DeleteItem(ctx, item("entries/x")) }},
 			{"react: an incident", false, func() (any, error) { return dynamodb.NewFromConfig(react).DeleteItem(ctx, item("incident/inc-1")) }},

@@ -31,6 +31,9 @@ func Load(name string) (Template, error) {
 	return parse(name, text)
 }
 
+// Parse parses the text of a template, YAML or JSON, such as CloudFormation has it of a stack.
+func Parse(name, text string) (Template, error) { return parse(name, []byte(text)) }
+
 func parse(name string, text []byte) (Template, error) {
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {

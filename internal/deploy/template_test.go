@@ -86,8 +86,12 @@ func TestPlain(t *testing.T) {
 	literal := regexp.MustCompile(`\b[0-9]{12}\b|\b(us|eu|ap|sa|ca|cn|me|af|il)-(gov-)?(north|south|east|west|central|northeast|southeast)+-[0-9]\b|amazonaws\.com\.cn`)
 	for _, name := range Templates {
 		template := load(t, name)
-		if len(template.Text) > 51_200 {
-			t.Errorf("%s has %d bytes: CloudFormation takes 51,200 without a bucket", name, len(template.Text))
+		limit := 51_200 // without a bucket; trailwarden.yaml goes beside the zip, which needs one (docs/decisions/019)
+		if name == "trailwarden" {
+			limit = 1_000_000
+		}
+		if len(template.Text) > limit {
+			t.Errorf("%s has %d bytes: CloudFormation takes %d", name, len(template.Text), limit)
 		}
 		for _, key := range []string{"Transform", "Macros"} {
 			if template.Doc[key] != nil {

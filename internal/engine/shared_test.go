@@ -116,7 +116,7 @@ func TestFaultsOfTheDeployment(t *testing.T) {
 		if err := k.engine.Faults(t.Context(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if d := stages(k.mail.take()); !slices.Equal(d, []string{"opened open", "opened restored"}) {
+		if d := stages(k.mail.take()); !slices.Equal(d, []string{"opened open", "repaired restored"}) {
 			t.Errorf("told: %q", d)
 		}
 		if open, err := k.store.Incidents(t.Context(), ledger.Query{Open: true}); err != nil || len(open) != 0 {

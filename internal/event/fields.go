@@ -62,6 +62,7 @@ func (d *decoder) fields(raw []byte, top []member, c Carrier) (Record, *fault) {
 		PrincipalID: caller.text("principalId"),
 		Account:     caller.text("accountId"),
 		UserName:    caller.text("userName"),
+		OnBehalfOf:  caller.object("onBehalfOf", &d.inner).text("userId"),
 		AccessKeyID: caller.text("accessKeyId"),
 		InvokedBy:   caller.text("invokedBy"),
 		Issuer:      session.object("sessionIssuer", &d.inner).text("arn"),

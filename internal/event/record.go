@@ -52,6 +52,7 @@ type Actor struct {
 	PrincipalID string // userIdentity.principalId
 	Account     string // userIdentity.accountId; may differ from the record's account
 	UserName    string // userIdentity.userName
+	OnBehalfOf  string // userIdentity.onBehalfOf.userId: all that an IAM Identity Center user is known by
 	Issuer      string // userIdentity.sessionContext.sessionIssuer.arn: the role behind a session
 	AccessKeyID string // userIdentity.accessKeyId; print at most its last four characters
 	MFA         bool   // userIdentity.sessionContext.attributes.mfaAuthenticated

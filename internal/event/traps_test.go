@@ -91,6 +91,7 @@ func TestTraps(t *testing.T) {
 		{"identity", "IAM user", identity(`"type":"IAMUser","userName":"m"`), who, "IAMUser|||m|"},
 		{"identity", "another account", identity(`"type":"AWSAccount","accountId":"2"`), who, "AWSAccount||2||"},
 		{"identity", "Identity Center", identity(`"type":"IdentityCenterUser","onBehalfOf":{"userId":"u"}`), who, "IdentityCenterUser||||"},
+		{"identity", "Identity Center: the user", identity(`"type":"IdentityCenterUser","onBehalfOf":{"userId":"u","identityStoreArn":"x"}`), func(r Record) string { return r.Actor.OnBehalfOf }, "u"},
 		{"identity", "federated", identity(`"type":"FederatedUser","sessionContext":{"sessionIssuer":{},"webIdFederationData":{}}`), who, "FederatedUser||||"},
 		{"identity", "no type", identity(`"invokedBy":"x.amazonaws.com"`), who, "||||x.amazonaws.com"},
 		{"identity", "null", record(`"userIdentity":null`), who, "||||"},

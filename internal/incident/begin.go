@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/event"
@@ -85,8 +86,12 @@ func actorOf(a event.Actor) *Actor {
 	if a == (event.Actor{}) {
 		return nil
 	}
+	name := cmp.Or(a.UserName, a.OnBehalfOf)
+	if name == "" && a.ARN == "" {
+		name = a.PrincipalID // of another account's principal AWS says no more
+	}
 	return &Actor{
-		Type: a.Type, ARN: a.ARN, Account: a.Account, Name: a.UserName, Issuer: a.Issuer,
+		Type: a.Type, ARN: a.ARN, Account: a.Account, Name: name, Issuer: a.Issuer,
 		KeySuffix: suffix(a.AccessKeyID), MFA: a.MFA, Console: a.Console,
 		InvokedBy: a.InvokedBy, SourceIP: a.SourceIP, UserAgent: a.UserAgent,
 	}

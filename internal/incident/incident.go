@@ -167,7 +167,7 @@ type Actor struct {
 	Type      string `json:"type,omitempty"`       // userIdentity.type, such as "AssumedRole"
 	ARN       string `json:"arn,omitempty"`        // the principal's ARN
 	Account   string `json:"account,omitempty"`    // the principal's account; may differ from the trail's
-	Name      string `json:"name,omitempty"`       // the user's name
+	Name      string `json:"name,omitempty"`       // the user's name; where the record has neither name nor ARN, the principal's id
 	Issuer    string `json:"issuer,omitempty"`     // ARN of the role behind a session
 	KeySuffix string `json:"key_suffix,omitempty"` // last four characters of the access key id
 	MFA       bool   `json:"mfa"`                  // the record shows that MFA was used

@@ -150,6 +150,9 @@ func (inc Incident) Join(next Incident) (joined Incident, news bool) {
 	switch {
 	case inc.Outcome != was:
 		inc.Stage, news = stageOf(inc.Outcome), true
+		if inc.Outcome == Restored {
+			inc.Stage = StageRepaired // people were told that it was open
+		}
 	case added && !news:
 		inc.Stage, news = StageAgain, true
 	}

@@ -25,6 +25,19 @@ func StageOf(inc incident.Incident) incident.Stage {
 	return incident.StageOpened
 }
 
+// Ended says whether an incident that people were told of has come to its end: its repair is confirmed, or what was open was found well, by
+// whoever's call; what Event history says of it afterwards opens it no more. One that was over before anybody was told of it is no end of
+// anything: somebody should look at it.
+func Ended(inc incident.Incident) bool {
+	switch {
+	case inc.Outcome == incident.Confirmed:
+		return inc.Stage == "" || inc.Stage == incident.StageConfirmed || inc.Stage == incident.StageEvidence
+	case inc.Outcome == incident.Restored:
+		return Own(inc) || inc.Stage == incident.StageRepaired || inc.Stage == incident.StageEvidence
+	}
+	return false
+}
+
 // Identity names one piece of news about one incident, in 32 hex digits: the same however often it is sent, so that a
 // receiver can drop what it has; another one for each stage, for each further tampering and for whatever else is new.
 // Times of our own runs do not count, and neither do sentences that hold them.

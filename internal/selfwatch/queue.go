@@ -116,6 +116,9 @@ func (e Expect) QueuePolicy() []map[string]any {
 	}
 }
 
+// Canonical is a statement of a policy in a form in which two that mean the same are the same.
+func Canonical(statement map[string]any) string { return canonical(statement) }
+
 // canonical is a statement in a form in which two that mean the same are the same: one value is a list of one, lists have an order,
 // actions and keys no upper case, and what it is called does not matter.
 func canonical(statement map[string]any) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -151,13 +152,49 @@ func (s *stacks) find(c *call, form url.Values) (*stack, error) {
 	return x, nil
 }
 
+// template reads a request's template, from a bucket with the rights of whoever calls.
+func (s *stacks) template(c *call, form url.Values) (string, error) {
+	body, address := form.Get("TemplateBody"), form.Get("TemplateURL")
+	if address == "" {
+		if len(body) > 51200 {
+			return "", invalidStack("1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200")
+		}
+		return body, nil
+	}
+	at, err := url.Parse(address)
+	if err != nil || body != "" {
+		return "", invalidStack("Either Template URL or Template Body must be specified.")
+	}
+	host, key := at.Hostname(), strings.TrimPrefix(at.Path, "/")
+	name, _, virtual := strings.Cut(host, ".s3.")
+	if !virtual {
+		name, key, _ = strings.Cut(key, "/")
+	}
+	x, action := s.world.buckets.byName[name], "s3:GetObject"
+	if at.Query().Has("versionId") {
+		action = "s3:GetObjectVersion"
+	}
+	d := demand{action, bucketARN(c.region, name, key), nil}
+	if x == nil || !strings.Contains(host, "s3") || c.caller.kind == assumedRole && !s.world.allows(c, d) || !x.lets(c, action, key) {
+		return "", invalidStack("S3 error: Access Denied")
+	}
+	o, err := x.version(key, at.Query().Get("versionId"))
+	if err != nil {
+		return "", invalidStack("S3 error: %s", err)
+	}
+	if len(o.content) > 1_000_000 {
+		return "", invalidStack("Template may not exceed 1000000 bytes in size.")
+	}
+	return string(o.content), nil
+}
+
 func (s *stacks) createChangeSet(c *call, form url.Values) (any, error) {
 	name, x := form.Get("StackName"), s.named(c, form.Get("StackName"))
 	update := form.Get("ChangeSetType") != "CREATE"
-	template := form.Get("TemplateBody")
+	template, err := s.template(c, form)
 	switch {
-	case len(template) > 51200:
-		return nil, invalidStack("1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200")
+	case err != nil:
+		return nil, err
 	case x != nil && slices.ContainsFunc(x.changeSets, func(other *changeSet) bool { return other.name == form.Get("ChangeSetName") }):
 		return nil, fail("AlreadyExistsException", "ChangeSet %s cannot be created due to a mismatch with existing attribute Name", form.Get("ChangeSetName"))
 	case update && x == nil:

@@ -67,6 +67,60 @@ func (c stackClient) status(ctx context.Context, name string) string {
 	return string(out.Stacks[0].StackStatus)
 }
 
+// A template in a bucket is read with the caller's rights, in the version that the URL names.
+func TestTemplateURL(t *testing.T) {
+	s := newSite(t, Options{})
+	var seen string
+	s.Blueprints(func(r StackRequest) Blueprint {
+		seen = r.Template
+		return twoThings(r)
+	})
+	objects := s3.NewFromConfig(s.config, func(o *s3.Options) { o.UsePathStyle = true })
+	bucket, key := aws.String("templates"), aws.String("a/t.yaml")
+	if _, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(s.config.Region)}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := objects.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}}); err != nil {
+		t.Fatal(err)
+	}
+	var versions []string
+	for _, text := range []string{strings.Repeat("x", 60_000), "the newest"} {
+		out, err := objects.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, *out.VersionId)
+	}
+	at := "https://templates.s3." + s.config.Region + ".amazonaws.com/a/t.yaml"
+	for name, c := range map[string]struct {
+		url, body string
+		want      string // code of the error
+		reads     int    // bytes of the template
+	}{
+		"pinned":              {url: at + "?versionId=" + versions[0], reads: 60_000},
+		"newest":              {url: at, reads: len("the newest")},
+		"too large in itself": {body: strings.Repeat("x", 51_201), want: "ValidationError"},
+		"both":                {url: at, body: "x", want: "ValidationError"},
+		"no such object":      {url: at + "x", want: "ValidationError"},
+		"no such version":     {url: at + "?versionId=x", want: "ValidationError"},
+		"not a bucket":        {url: "https://example.com/a/t.yaml", want: "ValidationError"},
+	} {
+		seen = ""
+		in := &cloudformation.CreateChangeSetInput{StackName: aws.String(strings.ReplaceAll(name, " ", "-")), ChangeSetName: aws.String("one"), ChangeSetType: types.ChangeSetTypeCreate,
+			Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
+		if c.url != "" {
+			in.TemplateURL = &c.url
+		}
+		if c.body != "" {
+			in.TemplateBody = &c.body
+		}
+		_, err := cloudformation.NewFromConfig(s.config).CreateChangeSet(t.Context(), in)
+		if got := code(err); got != c.want || len(seen) != c.reads {
+			t.Errorf("%s: error %q, want %q; a template of %d bytes, want %d", name, got, c.want, len(seen), c.reads)
+		}
+	}
+}
+
 // A stack comes, fails, changes and goes as CloudFormation documents it.
 func TestStacks(t *testing.T) {
 	ctx := t.Context()

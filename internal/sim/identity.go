@@ -138,6 +138,7 @@ func (c *call) demands() []demand {
 	var in struct {
 		ResourceIdList        []string
 		CloudWatchLogsRoleArn string
+		Entries               []struct{ EventBusName string }
 	}
 	action := c.service.name + ":" + c.op.name
 	resource := "*" // of a call that knows none
@@ -148,6 +149,24 @@ func (c *call) demands() []demand {
 	case "s3": // IAM has other names for some of its calls
 		if name := map[string]string{"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListBuckets": "ListAllMyBuckets", "PutPublicAccessBlock": "PutBucketPublicAccessBlock", "PutBucketEncryption": "PutEncryptionConfiguration"}[c.op.name]; name != "" {
 			action = "s3:" + name
+		}
+		if c.op.name == "PutObject" && c.request.Header.Get("X-Amz-Object-Lock-Mode") != "" {
+			return []demand{{action, resource, nil}, {"s3:PutObjectRetention", resource, nil}}
+		}
+	case "events":
+		if c.op.name != "PutEvents" || json.Unmarshal(c.body, &in) != nil {
+			break
+		}
+		var list []demand
+		for _, e := range in.Entries {
+			bus := cmp.Or(e.EventBusName, defaultName)
+			if !strings.HasPrefix(bus, "arn:") {
+				bus = c.arn("events", "event-bus/"+bus)
+			}
+			list = append(list, demand{action, bus, nil})
+		}
+		if len(list) > 0 {
+			return list
 		}
 	case "dynamodb":
 		if list := itemDemands(c, resource); len(list) > 0 {

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -18,47 +19,69 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// Clock holds this machine's clock against AWS's: signatures are refused from five minutes on, and times in messages mislead.
+// Clock holds this machine's clock against AWS's: signatures are refused from five minutes on, and times in messages mislead. It takes
+// no credentials: whatever AWS answers has a date.
 func Clock(ctx context.Context, cfg aws.Config, now func() time.Time) Check {
 	const name, most = "clock", 30 * time.Second
-	out, err := sts.NewFromConfig(cfg, func(o *sts.Options) { o.Retryer = retryer() }).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	theirs, err := date(ctx, cfg)
 	if err != nil {
-		e := &exam{}
-		e.unread(name, err)
-		return e.checks[0]
-	}
-	theirs, ok := awsmiddleware.GetServerTime(out.ResultMetadata)
-	if !ok {
-		return Check{name, Unknown, "AWS's answer has no time", "look again"}
+		return unread(name, err)
 	}
 	off := now().Sub(theirs).Round(time.Second)
 	if off > most || off < -most {
-		return Check{name, Wrong, fmt.Sprintf("this machine's clock is off by %s", off), "set it: timedatectl set-ntp true"}
+		side := map[bool]string{true: "fast", false: "slow"}[off > 0]
+		return Check{name, Wrong, fmt.Sprintf("this machine's clock is %s %s, by AWS's (AWS refuses calls from five minutes on)", off.Abs(), side), "timedatectl set-ntp true"}
 	}
-	return Check{name, OK, fmt.Sprintf("within %s of AWS's", most), ""}
+	return Check{name, OK, fmt.Sprintf("within %d seconds of AWS's", int(most.Seconds())), ""}
 }
 
-// Queue sees whether the daemon's queue can be read, and what waits there.
-func Queue(ctx context.Context, cfg aws.Config, at string) Check {
-	const name, most = "queue", 100
-	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = retryer() }).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &at, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
+// date is the time of AWS's answer to a request that asks for nothing.
+func date(ctx context.Context, cfg aws.Config) (time.Time, error) {
+	at, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, sts.EndpointParameters{Region: &cfg.Region, Endpoint: cfg.BaseEndpoint})
 	if err != nil {
-		e := &exam{}
-		e.unread(name, err)
-		return e.checks[0]
+		return time.Time{}, fmt.Errorf("find AWS: %w", err)
 	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at.URI.String(), nil)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask AWS: %w", err)
+	}
+	res, err := cfg.HTTPClient.Do(req)
+	if err != nil {
+		return time.Time{}, err
+	}
+	res.Body.Close()
+	t, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}, errors.New("the answer has no date")
+	}
+	return t, nil
+}
+
+// Queue sees whether the daemon's queue can be read, and what waits there; the ARN is empty where it cannot be read.
+func Queue(ctx context.Context, cfg aws.Config, at string) (check Check, arn string) {
+	const name, most = "queue", 100
+	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { retrying(&o.Retryer) }).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &at, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
+	if says(err, goneCodes) {
+		return Check{name, Wrong, "there is no queue " + at + ": only sweeps see what happens", "set watch.queue_url to the right one, or make it: docs/watch.md"}, ""
+	}
+	if err != nil {
+		return unread(name, err), ""
+	}
+	arn = out.Attributes["QueueArn"]
 	waiting, err := strconv.Atoi(out.Attributes["ApproximateNumberOfMessages"])
 	switch {
 	case err != nil:
-		return Check{name, Unknown, "SQS does not say how many messages wait", "look again"}
+		return Check{name, Unknown, "SQS does not say how many messages wait", "look again: trailwarden doctor"}, arn
 	case waiting > most:
-		return Check{name, Wrong, fmt.Sprintf("%d events wait: the daemon does not keep up, or does not run", waiting), "look at its log: journalctl -u trailwarden"}
+		return Check{name, Wrong, count(waiting, "event") + " wait: the daemon does not keep up, or does not run", "journalctl -u trailwarden --since -1h"}, arn
+	case out.Attributes["RedrivePolicy"] == "":
+		return Check{name, Wrong, "it has no queue for events that cannot be handled: such an event comes again for ever",
+			"aws sqs set-queue-attributes --queue-url " + Quote(at) + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"ARN\",\"maxReceiveCount\":\"5\"}"}' with the ARN of another queue`}, arn
 	}
-	if out.Attributes["RedrivePolicy"] == "" {
-		return Check{name, Wrong, "it has no queue for events that cannot be handled: such an event comes again for ever", "aws sqs set-queue-attributes --queue-url " + at + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"ARN\",\"maxReceiveCount\":\"5\"}"}'`}
-	}
-	return Check{name, OK, fmt.Sprintf("%s: %d waiting", queueName(at), waiting), ""}
+	return Check{name, OK, fmt.Sprintf("%s: %d waiting", queueName(at), waiting), ""}, arn
 }
 
 // Health asks the daemon itself, where it answers.
@@ -82,28 +105,52 @@ func Health(ctx context.Context, listen string) Check {
 	return Check{name, OK, "it answers at " + listen + " and keeps its time", ""}
 }
 
-// Allowed asks IAM whether a principal may make calls, without making them.
-func Allowed(ctx context.Context, cfg aws.Config, principal string, actions []string) []Check {
+// Need is what a principal has to be allowed: some actions on one resource, "*" for actions that know none.
+type Need struct {
+	Resource string
+	Actions  []string
+}
+
+// Allowed asks IAM whether a principal may make calls, without making them. Without a resource IAM would ask for all of them, which
+// a policy for some does not allow.
+func Allowed(ctx context.Context, cfg aws.Config, principal string, needs []Need) Check {
 	const name = "permissions"
-	role := RoleOf(principal)
-	out, err := iam.NewFromConfig(cfg, func(o *iam.Options) { o.Retryer = retryer() }).SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &role, ActionNames: actions})
-	if err != nil {
-		e := &exam{}
-		e.unread(name, err)
-		e.checks[0].Mend = "allow iam:SimulatePrincipalPolicy to whoever runs doctor; reading trails is tried all the same"
-		return e.checks
-	}
-	var denied []string
-	for _, r := range out.EvaluationResults {
-		if r.EvalDecision != iamtypes.PolicyEvaluationDecisionTypeAllowed {
-			denied = append(denied, aws.ToString(r.EvalActionName))
+	who := RoleOf(principal)
+	api := iam.NewFromConfig(cfg, func(o *iam.Options) { retrying(&o.Retryer) })
+	denied := map[string][]string{} // by what denies them
+	asked := 0
+	for _, n := range needs {
+		out, err := api.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &who, ActionNames: n.Actions, ResourceArns: []string{n.Resource}})
+		if err != nil {
+			check := unread(name, err)
+			if says(err, deniedCodes) {
+				check.Mend = "allow iam:SimulatePrincipalPolicy to whoever runs doctor; reading trails is tried all the same"
+			}
+			return check
+		}
+		asked += len(n.Actions)
+		for _, r := range out.EvaluationResults {
+			if r.EvalDecision != iamtypes.PolicyEvaluationDecisionTypeAllowed {
+				denied[denier(r)] = append(denied[denier(r)], aws.ToString(r.EvalActionName))
+			}
 		}
 	}
-	slices.Sort(denied)
-	if len(denied) > 0 {
-		return []Check{{name, Wrong, role + " may not " + strings.Join(denied, ", "), "attach deploy/iam/watch.json and deploy/iam/repair.json to it, and look for a boundary or service control policy"}}
+	if len(denied) == 0 {
+		return Check{name, OK, fmt.Sprintf("%s may make the %d calls that it needs", who, asked), ""}
 	}
-	return []Check{{name, OK, fmt.Sprintf("%s may make the %d calls that it needs", role, len(actions)), ""}}
+	var parts []string
+	for _, by := range slices.Sorted(maps.Keys(denied)) {
+		slices.Sort(denied[by])
+		parts = append(parts, few(slices.Compact(denied[by]))+" ("+by+")")
+	}
+	mend := deniers[byOrganization]
+	switch {
+	case len(denied[byPolicies]) > 0:
+		mend = "attach deploy/iam/watch.json and deploy/iam/repair.json to it"
+	case len(denied[byBoundary]) > 0:
+		mend = deniers[byBoundary]
+	}
+	return Check{name, Wrong, who + " may not " + strings.Join(parts, "; "), mend}
 }
 
 // RoleOf is the role of a session: arn:aws:sts::1:assumed-role/NAME/SESSION is of arn:aws:iam::1:role/NAME. A role with a path

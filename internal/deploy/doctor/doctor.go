@@ -5,18 +5,18 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 
+	"github.com/trailwarden/trailwarden/internal/deploy"
 	"github.com/trailwarden/trailwarden/internal/deploy/stack"
-	"github.com/trailwarden/trailwarden/internal/selfwatch"
 )
 
 // Status is how a part is.
@@ -29,12 +29,15 @@ const (
 	Unknown Status = "unknown" // it could not be read
 )
 
+// Statuses are all of them, from well to unread.
+var Statuses = []Status{OK, Waiting, Wrong, Unknown}
+
 // Check is one thing that was examined.
 type Check struct {
-	Name   string `json:"check"`
-	Status Status `json:"status"`
-	Text   string `json:"text"`           // how it is, in a sentence
-	Mend   string `json:"mend,omitempty"` // command, or what to do; empty when all is well
+	Name   string `json:"check"`          // what was examined, in a word or two
+	Status Status `json:"status"`         // how it is
+	Text   string `json:"text"`           // the same, in a sentence
+	Mend   string `json:"mend,omitempty"` // the command that mends it, or what to do; empty when all is well
 }
 
 // Deployment is a stack to examine.
@@ -43,10 +46,11 @@ type Deployment struct {
 	View   stack.View
 	Name   string // of the stack
 	Parts  []stack.Part
+	Made   deploy.Made // what the stack's template makes of its parameters; without resources where that is not known
 	Now    time.Time
 }
 
-// exam collects checks.
+// exam collects checks of one subject.
 type exam struct {
 	Deployment
 	checks []Check
@@ -56,44 +60,35 @@ func (e *exam) add(name string, status Status, text, mend string) {
 	e.checks = append(e.checks, Check{name, status, text, mend})
 }
 
-// unread adds what could not be read.
-func (e *exam) unread(name string, err error) {
-	code := ""
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		code = api.ErrorCode()
+// patience is how long one subject may take: a service that does not answer costs no other its answer.
+const patience = 20 * time.Second
+
+// Examine makes all checks of the stack's own parts. They are made at the same time.
+func (d Deployment) Examine(ctx context.Context) []Check {
+	subjects := []func(*exam, context.Context){
+		(*exam).stack, (*exam).self, (*exam).rules, (*exam).permissions, (*exam).heartbeat, (*exam).queues, (*exam).topic,
+		(*exam).subscriptions, (*exam).alarms, (*exam).table, (*exam).concurrency,
 	}
-	mend := "check the network and the credentials, and look again"
-	switch code {
-	case "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation":
-		mend = "use credentials that may read it: `trailwarden deploy --print-policy` prints what that takes"
+	exams := make([]exam, len(subjects))
+	var wg sync.WaitGroup
+	for i, examine := range subjects {
+		exams[i].Deployment = d
+		wg.Go(func() {
+			bounded, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			examine(&exams[i], bounded)
+		})
 	}
-	switch code {
-	case "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NotFound", "NotFoundException", "ResourceNotFoundException":
-		e.add(name, Wrong, "it is gone: somebody deleted it", "find out who did it (aws cloudtrail lookup-events), then make the stack anew: trailwarden destroy --stack-name "+e.Name+", and deploy")
-		return
+	wg.Wait()
+	var all []Check
+	for _, e := range exams {
+		all = append(all, e.checks...)
 	}
-	text := err.Error()
-	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		text = op.Operation() + ": " + op.Err.Error()
-	}
-	e.add(name, Unknown, "could not be read: "+text, mend)
+	return all
 }
 
 // retryer tries three times; a person waits.
 func retryer() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Second) }
-
-// Examine makes all checks of the stack's own parts.
-func (d Deployment) Examine(ctx context.Context) []Check {
-	e := &exam{Deployment: d}
-	e.stack()
-	e.self(ctx)
-	e.timer(ctx)
-	e.queues(ctx)
-	e.subscriptions(ctx)
-	e.alarms(ctx)
-	e.concurrency(ctx)
-	return e.checks
-}
 
 // physical finds a resource of the stack by its id in the template.
 func (e *exam) physical(id string) string {
@@ -105,75 +100,59 @@ func (e *exam) physical(id string) string {
 	return ""
 }
 
-func (e *exam) stack() {
+// name is what the stack's function or resource of a kind is called.
+func (e *exam) name(kind string) string {
+	name := e.View.Parameters["Name"]
+	if name == "" {
+		name = "trailwarden"
+	}
+	return name + "-" + kind
+}
+
+// properties are those of a resource by the template; nil when it has none such.
+func (e *exam) properties(id string) map[string]any { return e.Made.Resources[id].Properties }
+
+// own is a command of trailwarden for this stack.
+func (e *exam) own(verb string) string {
+	if e.Name == "trailwarden" {
+		return "trailwarden " + verb
+	}
+	return "trailwarden " + verb + " --stack-name " + Quote(e.Name)
+}
+
+// revert is the command that puts back what somebody changed past CloudFormation. To deploy again would not: CloudFormation
+// compares with what it did last, unless it is asked to look.
+func (e *exam) revert() string { return e.own("deploy --update --revert-drift") }
+
+func (e *exam) stack(context.Context) {
 	v := e.View
 	switch {
 	case v.Underway():
 		e.add("stack", Waiting, "CloudFormation is at work on it: "+v.Status, "look again when it is done")
 	case !v.Stands():
-		e.add("stack", Wrong, "it is in state "+v.Status+": "+v.Reason, "trailwarden destroy --stack-name "+e.Name+", then deploy again")
+		e.add("stack", Wrong, sentence("it is in state "+v.Status, v.Reason), e.own("destroy")+", then deploy again")
 	case !v.Protected:
-		e.add("stack", Wrong, "nothing protects it against deletion", "aws cloudformation update-termination-protection --enable-termination-protection --stack-name "+e.Name)
+		e.add("stack", Wrong, "nothing protects it against deletion", "aws cloudformation update-termination-protection --enable-termination-protection --stack-name "+Quote(e.Name))
 	default:
 		e.add("stack", OK, v.Status+", protected against deletion, release "+v.Parameters["Release"], "")
 	}
 }
 
-// expected is how functions and rule should be, by CloudFormation's record.
-func (d Deployment) expected() (selfwatch.Expect, error) {
-	o, p := d.View.Outputs, d.View.Parameters
-	part := strings.Split(o["QueueArn"], ":")
-	if len(part) != 6 {
-		return selfwatch.Expect{}, fmt.Errorf("the stack %s has no output QueueArn: it is not of trailwarden.yaml", d.Name)
+func sentence(text, reason string) string {
+	if reason == "" {
+		return text
 	}
-	function := func(arn, role string) selfwatch.Function {
-		return selfwatch.Function{Name: arn[strings.LastIndexByte(arn, ':')+1:], Role: role}
-	}
-	rule := o["WatchRuleArn"]
-	return selfwatch.Expect{
-		CodeSHA256: p["ArtifactSha256"], Queue: o["QueueArn"], RepairPolicy: o["RepairPolicyArn"],
-		React: function(o["ReactFunctionArn"], o["ReactRoleArn"]), Sweep: function(o["SweepFunctionArn"], o["SweepRoleArn"]),
-		Rule: selfwatch.Rule{Name: rule[strings.LastIndexByte(rule, '/')+1:], Account: part[4]},
-	}, nil
+	return text + ": " + reason
 }
 
-// self asks what the sweep asks of its own deployment.
-func (e *exam) self(ctx context.Context) {
-	const name = "functions, rule, mapping, policies"
-	expect, err := e.expected()
-	if err != nil {
-		e.add(name, Wrong, err.Error(), "name the right stack with --stack-name")
-		return
-	}
-	found, err := (&selfwatch.Watch{Config: e.Config, Expect: expect}).Look(ctx)
-	for _, f := range found {
-		e.add(f.Rule, Wrong, fmt.Sprintf("%s: %s (want %s, got %s)", f.Resource, f.Text, f.Want, f.Got), e.mend(f))
-	}
-	switch {
-	case err != nil:
-		e.unread(name, err)
-	case len(found) == 0:
-		e.add(name, OK, "code, roles, environment, rule, target and mapping are as deployed", "")
-	}
-}
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_./:@=+,-]+$`)
 
-// mend is the command that mends a finding. To deploy again would not: CloudFormation does not see what was changed past it.
-func (e *exam) mend(f selfwatch.Finding) string {
-	o, p := e.View.Outputs, e.View.Parameters
-	switch f.Rule {
-	case "iam.policy-detached":
-		return "trailwarden deploy --repair on --stack-name " + e.Name
-	case "lambda.code":
-		return fmt.Sprintf("aws lambda update-function-code --function-name %s --s3-bucket %s --s3-key %s --s3-object-version %s", f.Resource, p["ArtifactBucket"], p["ArtifactKey"], p["ArtifactVersion"])
-	case "lambda.mapping-deleted":
-		return fmt.Sprintf("aws lambda create-event-source-mapping --function-name %s --event-source-arn %s --batch-size 10 --function-response-types ReportBatchItemFailures", o["ReactFunctionArn"], o["QueueArn"])
-	case "bus.targets-removed":
-		return fmt.Sprintf("aws events put-targets --rule %s --targets Id=queue,Arn=%s", f.Resource, o["QueueArn"])
+// Quote makes one word of a shell of a text. Names come from AWS, where an attacker may have chosen them, and people copy commands.
+func Quote(s string) string {
+	if harmless.MatchString(s) {
+		return s
 	}
-	if strings.HasPrefix(f.Mend, "aws ") || strings.HasPrefix(f.Mend, "see who listens") {
-		return f.Mend
-	}
-	return "find out who did it (aws cloudtrail lookup-events), then make it anew: trailwarden destroy --stack-name " + e.Name + ", and deploy"
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // queueName is the name in a queue's URL.
@@ -183,4 +162,21 @@ func queueName(at string) string {
 		return at
 	}
 	return u.Path[strings.LastIndexByte(u.Path, '/')+1:]
+}
+
+// count is "1 event", "2 events".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// few is a list for a sentence, cut where it gets long.
+func few(list []string) string {
+	const most = 6
+	if len(list) > most {
+		return strings.Join(list[:most], ", ") + fmt.Sprintf(" and %d more", len(list)-most)
+	}
+	return strings.Join(list, ", ")
 }

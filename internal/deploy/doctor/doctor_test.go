@@ -1,154 +1,15 @@
 package doctor
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/trailwarden/trailwarden/internal/deploy"
-	"github.com/trailwarden/trailwarden/internal/deploy/stack"
 )
 
-const account, region = "111122223333", "eu-central-1"
-
-type object = map[string]any
-
-// answers is an AWS that answers for one deployment, on the wire; tests change its parts.
-type answers struct {
-	code      string // of both functions
-	target    bool
-	attached  bool
-	schedule  object
-	queue     object // attributes of both queues
-	members   string // subscriptions, XML
-	alarms    string // XML
-	free      int
-	refused   string // operation that is denied
-	pattern   string
-	queueGone bool
-}
-
-// deployed is the stack of the template, and an AWS in which it is as deployed.
-func deployed(t *testing.T) (Deployment, *answers) {
-	t.Helper()
-	template, err := deploy.Load("trailwarden")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parameters := map[string]string{"ArtifactBucket": "zips", "ArtifactKey": "k", "ArtifactVersion": "v", "ArtifactSha256": strings.Repeat("A", 43) + "=", "NotificationEmail": "security@example.com",
-		"Name": "trailwarden", "SweepSchedule": "rate(1 minute)", "EnableAlarms": "yes", "SweepReservedConcurrency": "-1", "Release": "v1"}
-	made, err := template.Make(deploy.Stack{Account: account, Region: region, Parameters: parameters})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := Deployment{Name: "trailwarden", Now: time.Unix(1e9, 0).Add(24 * time.Hour), View: stack.View{ID: "arn:aws:cloudformation:" + region + ":" + account + ":stack/trailwarden/1", Status: "CREATE_COMPLETE", Protected: true,
-		Parameters: parameters, Outputs: made.Outputs, Made: time.Unix(1e9, 0)}}
-	x := &answers{code: parameters["ArtifactSha256"], target: true, attached: true, free: 1000,
-		schedule: object{"State": "ENABLED", "ScheduleExpression": "rate(1 minute)", "Target": object{"Arn": made.Outputs["SweepFunctionArn"], "RoleArn": "r"}},
-		queue:    object{"ApproximateNumberOfMessages": "0", "SqsManagedSseEnabled": "true", "QueueArn": "arn:aws:sqs:" + region + ":" + account + ":trailwarden-dead-letters"},
-		members:  "<member><SubscriptionArn>arn:aws:sns:x</SubscriptionArn><Protocol>email</Protocol><Endpoint>security@example.com</Endpoint></member>"}
-	for id, r := range made.Resources {
-		p := stack.Part{ID: id, Type: r.Type, Status: "CREATE_COMPLETE", Physical: id}
-		switch name, _ := r.Properties["AlarmName"].(string); {
-		case name != "":
-			p.Physical = name
-			x.alarms += alarm(name, "OK", true)
-		case id == "SweepTimer", id == "SweepGroup":
-			p.Physical, _ = r.Properties["Name"].(string)
-		}
-		d.Parts = append(d.Parts, p)
-	}
-	pattern, err := json.Marshal(made.Resources["WatchRule"].Properties["EventPattern"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.pattern = string(pattern)
-	d.Config = aws.Config{Region: region, HTTPClient: &http.Client{Transport: x}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}
-	return d, x
-}
-
-func alarm(name, state string, tells bool) string {
-	return fmt.Sprintf("<member><AlarmName>%s</AlarmName><StateValue>%s</StateValue><ActionsEnabled>%t</ActionsEnabled></member>", name, state, tells)
-}
-
-func (x *answers) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := ""
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		body = string(b)
-	}
-	form, _ := url.ParseQuery(body)
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if op == "" {
-		op = form.Get("Action")
-	}
-	part := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if op == "" {
-		op = part[0] + " " + part[len(part)-1]
-	}
-	answer := func(status int, v any) (*http.Response, error) {
-		text, ok := v.(string)
-		if !ok {
-			b, err := json.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
-			text = string(b)
-		}
-		return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
-	}
-	xml := func(members string) (*http.Response, error) {
-		return answer(200, fmt.Sprintf("<%[1]sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", op, members))
-	}
-	role := func(name string) string { return "arn:aws:iam::" + account + ":role/" + name }
-	switch {
-	case op == x.refused && form.Get("Action") != "":
-		return answer(403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
-	case op == x.refused:
-		return answer(403, object{"__type": "AccessDeniedException", "message": "no"})
-	case part[len(part)-1] == "configuration":
-		return answer(200, object{"CodeSha256": x.code, "Role": role(part[2]), "Runtime": "provided.al2023", "State": "Active", "Environment": object{"Variables": object{}}})
-	case part[len(part)-1] == "concurrency":
-		return answer(200, object{})
-	case part[len(part)-1] == "event-source-mappings":
-		return answer(200, object{"EventSourceMappings": []object{{"UUID": "u", "State": "Enabled", "FunctionResponseTypes": []string{"ReportBatchItemFailures"}, "EventSourceArn": "arn:aws:sqs:" + region + ":" + account + ":trailwarden-events"}}})
-	case strings.Contains(r.URL.Path, "account-settings"):
-		return answer(200, object{"AccountLimit": object{"UnreservedConcurrentExecutions": x.free}})
-	case strings.HasPrefix(r.URL.Path, "/schedules/"):
-		return answer(200, x.schedule)
-	case op == "DescribeRule":
-		return answer(200, object{"State": "ENABLED", "EventPattern": x.pattern})
-	case op == "ListTargetsByRule" && x.target:
-		return answer(200, object{"Targets": []object{{"Id": "queue", "Arn": "arn:aws:sqs:" + region + ":" + account + ":trailwarden-events"}}})
-	case op == "ListTargetsByRule":
-		return answer(200, object{})
-	case op == "ListAttachedRolePolicies" && x.attached:
-		return xml("<AttachedPolicies><member><PolicyArn>arn:aws:iam::" + account + ":policy/trailwarden-repair</PolicyArn></member></AttachedPolicies>")
-	case op == "ListAttachedRolePolicies":
-		return xml("")
-	case op == "GetQueueAttributes" && x.queueGone:
-		return answer(400, object{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"})
-	case op == "GetQueueAttributes":
-		return answer(200, object{"Attributes": x.queue})
-	case op == "ListSubscriptionsByTopic":
-		return xml("<Subscriptions>" + x.members + "</Subscriptions>")
-	case op == "DescribeAlarms":
-		return xml("<MetricAlarms>" + x.alarms + "</MetricAlarms>")
-	}
-	return answer(404, object{"__type": "UnknownOperationException", "message": op})
-}
+const policies = "arn:aws:iam::" + account + ":policy/trailwarden-"
 
 // What is as deployed is well; each thing that was changed is found, and the command that mends it is said.
 func TestExamine(t *testing.T) {
@@ -156,63 +17,158 @@ func TestExamine(t *testing.T) {
 		change func(*Deployment, *answers)
 		check  string
 		status Status
+		text   string // a part of it
 		mend   string // a part of it
 	}{
-		"as deployed":     {func(*Deployment, *answers) {}, "", OK, ""},
-		"other code":      {func(_ *Deployment, x *answers) { x.code = "other" }, "lambda.code", Wrong, "aws lambda update-function-code --function-name trailwarden-react --s3-bucket zips --s3-key k --s3-object-version v"},
-		"target removed":  {func(_ *Deployment, x *answers) { x.target = false }, "bus.targets-removed", Wrong, "aws events put-targets --rule trailwarden-watch"},
-		"kill switch":     {func(_ *Deployment, x *answers) { x.attached = false }, "iam.policy-detached", Wrong, "trailwarden deploy --repair on"},
-		"timer off":       {func(_ *Deployment, x *answers) { x.schedule["State"] = "DISABLED" }, "timer", Wrong, "Enable"},
-		"timer slower":    {func(_ *Deployment, x *answers) { x.schedule["ScheduleExpression"] = "rate(1440 minutes)" }, "timer", Wrong, "EventBridge, Schedules"},
-		"timer elsewhere": {func(_ *Deployment, x *answers) { x.schedule["Target"] = object{"Arn": "x", "RoleArn": "r"} }, "timer", Wrong, "EventBridge, Schedules"},
-		"dead letters":    {func(_ *Deployment, x *answers) { x.queue["ApproximateNumberOfMessages"] = "1" }, "dead letters", Wrong, "aws sqs start-message-move-task --source-arn arn:aws:sqs:eu-central-1:111122223333:trailwarden-dead-letters"},
-		"not encrypted":   {func(_ *Deployment, x *answers) { x.queue["SqsManagedSseEnabled"] = "false" }, "queue", Wrong, "SqsManagedSseEnabled=true"},
-		"queue gone":      {func(_ *Deployment, x *answers) { x.queueGone = true }, "queue", Wrong, "trailwarden destroy"},
-		"nobody told":     {func(_ *Deployment, x *answers) { x.members = "" }, "who is told", Wrong, "aws sns subscribe --topic-arn arn:aws:sns:eu-central-1:111122223333:trailwarden --protocol email --notification-endpoint security@example.com"},
+		"as deployed":      {func(*Deployment, *answers) {}, "", OK, "", ""},
+		"other code":       {func(_ *Deployment, x *answers) { x.code = "other" }, "functions", Wrong, "trailwarden-react", "aws lambda update-function-code --function-name trailwarden-react --s3-bucket zips --s3-key k --s3-object-version v"},
+		"target removed":   {func(_ *Deployment, x *answers) { x.target = false }, "target", Wrong, "hands nothing to the queue", "aws events put-targets --rule trailwarden-watch"},
+		"rule off":         {func(_ *Deployment, x *answers) { x.rules["trailwarden-watch"]["State"] = "DISABLED" }, "rule", Wrong, "the rule is off", "aws events enable-rule --name trailwarden-watch"},
+		"rule gone":        {func(_ *Deployment, x *answers) { delete(x.rules, "trailwarden-watch") }, "rule", Wrong, "the rule is gone", "trailwarden deploy --update --revert-drift"},
+		"rule on itself":   {func(_ *Deployment, x *answers) { x.rules["trailwarden-self"]["State"] = "DISABLED" }, "rule trailwarden-self", Wrong, "it is off", "aws events enable-rule --name trailwarden-self"},
+		"its pattern":      {func(_ *Deployment, x *answers) { x.rules["trailwarden-self"]["EventPattern"] = `{"source":["x"]}` }, "rule trailwarden-self", Wrong, "pattern", "--revert-drift"},
+		"its rule is gone": {func(_ *Deployment, x *answers) { delete(x.rules, "trailwarden-self") }, "rule trailwarden-self", Wrong, "gone", "--revert-drift"},
+		"timer off":        {func(_ *Deployment, x *answers) { x.schedule["State"] = "DISABLED" }, "timer", Wrong, "state DISABLED", "aws scheduler update-schedule"},
+		"timer slower":     {func(_ *Deployment, x *answers) { x.schedule["ScheduleExpression"] = "rate(1440 minutes)" }, "timer", Wrong, "rate(1440 minutes)", "aws scheduler update-schedule"},
+		"no sweep":         {func(_ *Deployment, x *answers) { x.swept = time.Time{} }, "sweep", Wrong, "nobody looks at the trails", "aws logs tail"},
+		"sweep is late":    {func(d *Deployment, x *answers) { x.swept = d.Now.Add(-20 * time.Minute) }, "sweep", Wrong, "20 minutes ago", "aws logs tail"},
+		"no sweep yet": {func(d *Deployment, x *answers) {
+			x.swept, d.Now = time.Time{}, d.View.Made.Add(time.Minute)
+		}, "sweep", Waiting, "none is counted yet", "look again"},
+		"events wait":   {func(_ *Deployment, x *answers) { x.queue["ApproximateNumberOfMessages"] = "101" }, "waiting events", Wrong, "101 events wait", "aws logs tail --since 1h /aws/lambda/trailwarden-react"},
+		"dead letters":  {func(_ *Deployment, x *answers) { x.queue["ApproximateNumberOfMessages"] = "1" }, "dead letters", Wrong, "1 event could not be handled", "aws sqs start-message-move-task --source-arn arn:aws:sqs:eu-central-1:111122223333:trailwarden-dead-letters"},
+		"not encrypted": {func(_ *Deployment, x *answers) { x.queue["SqsManagedSseEnabled"] = "false" }, "dead letters", Wrong, "encrypted", "SqsManagedSseEnabled=true"},
+		"open to all": {func(_ *Deployment, x *answers) {
+			x.queue["Policy"] = `{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}}`
+		}, "dead letters", Wrong, "Allow sqs:*", "--revert-drift"},
+		"queue forgets": {func(_ *Deployment, x *answers) { x.queue["MessageRetentionPeriod"] = "60" }, "queue", Wrong, "forgets", "aws sqs set-queue-attributes"},
+		"queue gone":    {func(_ *Deployment, x *answers) { x.queueGone = true }, "queue", Wrong, "gone", "trailwarden deploy --update --revert-drift"},
+		"topic open":    {func(_ *Deployment, x *answers) { x.topic["Policy"] = `{"Statement":[]}` }, "topic", Wrong, "lacks AlarmsTell", "--revert-drift"},
+		"topic's key":   {func(_ *Deployment, x *answers) { x.topic["KmsMasterKeyId"] = "arn:aws:kms:x" }, "topic", Wrong, "its key is arn:aws:kms:x", "--revert-drift"},
+		"nobody told":   {func(_ *Deployment, x *answers) { x.members = "" }, "who is told", Wrong, "nobody is told", "aws sns subscribe --topic-arn arn:aws:sns:eu-central-1:111122223333:trailwarden --protocol email --notification-endpoint security@example.com"},
 		"not confirmed": {func(_ *Deployment, x *answers) {
 			x.members = strings.Replace(x.members, "arn:aws:sns:x", "PendingConfirmation", 1)
-		}, "who is told", Waiting, "Confirm subscription"},
+		}, "who is told", Waiting, "has not confirmed", "Confirm subscription"},
+		"a hostile address": {func(_ *Deployment, x *answers) {
+			x.members += "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>https</Protocol><Endpoint>https://x/;rm $(y)'</Endpoint></member>"
+		}, "who is told", Waiting, "https://x/;rm $(y)'", `--protocol https --notification-endpoint 'https://x/;rm $(y)'\'''`},
 		"alarm deleted": {func(_ *Deployment, x *answers) {
-			x.alarms = strings.Replace(x.alarms, alarm("trailwarden-no-heartbeat", "OK", true), "", 1)
-		}, "alarms", Wrong, "template"},
-		"alarm muted":  {func(_ *Deployment, x *answers) { x.set("trailwarden-no-heartbeat", "OK", false) }, "alarms", Wrong, "aws cloudwatch enable-alarm-actions --alarm-names trailwarden-no-heartbeat"},
-		"alarm sounds": {func(_ *Deployment, x *answers) { x.set("trailwarden-no-heartbeat", "ALARM", true) }, "alarms", Wrong, "docs/operations.md"},
+			x.alarms = strings.Replace(x.alarms, x.alarm("trailwarden-no-heartbeat", "OK", true), "", 1)
+		}, "alarms", Wrong, "was deleted", "--revert-drift"},
+		"alarm muted": {func(_ *Deployment, x *answers) { x.set("trailwarden-no-heartbeat", "OK", false) }, "alarms", Wrong, "tells nobody", "aws cloudwatch enable-alarm-actions --alarm-names trailwarden-no-heartbeat"},
+		"alarm dulled": {func(_ *Deployment, x *answers) {
+			x.alarms = strings.Replace(x.alarms, "<TreatMissingData>breaching", "<TreatMissingData>notBreaching", 1)
+		}, "alarms", Wrong, "TreatMissingData is notBreaching, deployed was breaching", "--revert-drift"},
+		"alarm elsewhere": {func(_ *Deployment, x *answers) {
+			x.alarms = strings.Replace(x.alarms, "<member>arn:aws:sns:eu-central-1:111122223333:trailwarden</member>", "<member>arn:aws:sns:eu-central-1:111122223333:other</member>", 1)
+		}, "alarms", Wrong, "does not tell trailwarden any more", "--revert-drift"},
+		"alarm sounds": {func(_ *Deployment, x *answers) { x.set("trailwarden-no-heartbeat", "ALARM", true) }, "alarms", Wrong, "no-heartbeat sounds", "docs/operations.md"},
 		"alarm sounds, just begun": {func(d *Deployment, x *answers) {
 			x.set("trailwarden-no-heartbeat", "ALARM", true)
 			d.Now = d.View.Made.Add(time.Minute)
-		}, "alarms", Waiting, "look again"},
-		"no concurrency":        {func(_ *Deployment, x *answers) { x.free = 3 }, "Lambda concurrency", Wrong, "--sweep-reserved-concurrency"},
-		"not protected":         {func(d *Deployment, _ *answers) { d.View.Protected = false }, "stack", Wrong, "aws cloudformation update-termination-protection --enable-termination-protection --stack-name trailwarden"},
-		"half deleted":          {func(d *Deployment, _ *answers) { d.View.Status = "DELETE_FAILED" }, "stack", Wrong, "trailwarden destroy"},
-		"may not read alarms":   {func(_ *Deployment, x *answers) { x.refused = "DescribeAlarms" }, "alarms", Unknown, "--print-policy"},
-		"may not read the rule": {func(_ *Deployment, x *answers) { x.refused = "DescribeRule" }, "functions, rule, mapping, policies", Unknown, "--print-policy"},
+		}, "alarms", Waiting, "as it may", "look again"},
+		"ledger bare":    {func(_ *Deployment, x *answers) { x.table["DeletionProtectionEnabled"] = false }, "ledger's protection", Wrong, "against deletion", "aws dynamodb update-table --deletion-protection-enabled --table-name trailwarden"},
+		"ledger's past":  {func(_ *Deployment, x *answers) { x.backups = "DISABLED" }, "ledger's protection", Wrong, "earlier time", "aws dynamodb update-continuous-backups"},
+		"no concurrency": {func(_ *Deployment, x *answers) { x.free = 3 }, "Lambda concurrency", Wrong, "3 executions", "--sweep-reserved-concurrency"},
+		"not protected":  {func(d *Deployment, _ *answers) { d.View.Protected = false }, "stack", Wrong, "deletion", "aws cloudformation update-termination-protection --enable-termination-protection --stack-name trailwarden"},
+		"half deleted":   {func(d *Deployment, _ *answers) { d.View.Status = "DELETE_FAILED" }, "stack", Wrong, "DELETE_FAILED", "trailwarden destroy"},
+		"of another name": {func(d *Deployment, x *answers) {
+			d.Name, x.swept = "two", time.Time{}
+			delete(x.rules, "trailwarden-watch")
+		}, "rule", Wrong, "gone", "--stack-name two"},
+		"may not read":      {func(_ *Deployment, x *answers) { x.refused = "DescribeAlarms" }, "alarms", Unknown, "DescribeAlarms: AccessDenied", "--print-policy"},
+		"may not read rule": {func(_ *Deployment, x *answers) { x.refused = "DescribeRule" }, "rule", Unknown, "DescribeRule", "--print-policy"},
+
+		// What the roles may do.
+		"kill switch": {func(_ *Deployment, x *answers) {
+			x.attached["trailwarden-sweep"] = without(x.attached["trailwarden-sweep"], policies+"repair")
+		}, "repairs", Wrong, "switched off", "trailwarden deploy --repair on"},
+		"watching taken away": {func(_ *Deployment, x *answers) {
+			x.attached["trailwarden-react"] = without(x.attached["trailwarden-react"], policies+"watch")
+		}, "permissions", Wrong, "trailwarden-watch was taken from trailwarden-react", "aws iam attach-role-policy --role-name trailwarden-react --policy-arn " + policies + "watch"},
+		"more than deployed": {func(_ *Deployment, x *answers) {
+			x.attached["trailwarden-react"] = append(x.attached["trailwarden-react"], "arn:aws:iam::aws:policy/AdministratorAccess")
+		}, "permissions", Wrong, "was not deployed: arn:aws:iam::aws:policy/AdministratorAccess", "aws iam detach-role-policy --role-name trailwarden-react --policy-arn arn:aws:iam::aws:policy/AdministratorAccess"},
+		"a hostile policy": {func(_ *Deployment, x *answers) {
+			x.attached["trailwarden-react"] = append(x.attached["trailwarden-react"], "arn:aws:iam::111122223333:policy/$(reboot)/x")
+		}, "permissions", Wrong, "$(reboot)", "--policy-arn 'arn:aws:iam::111122223333:policy/$(reboot)/x'"},
+		"its own policy": {func(_ *Deployment, x *answers) { x.inline["trailwarden-sweep"]["more"] = object{} }, "permissions", Wrong, "of its own that was not deployed: more", "aws iam delete-role-policy --role-name trailwarden-sweep --policy-name more"},
+		"inline changed": {func(_ *Deployment, x *answers) {
+			x.inline["trailwarden-timer"]["invoke"] = object{"Statement": object{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}}
+		}, "permissions", Wrong, "invoke of trailwarden-timer was changed: it lacks StartTheSweep", "--revert-drift"},
+		"inline gone": {func(_ *Deployment, x *answers) { delete(x.inline["trailwarden-react"], "queue-and-log") }, "permissions", Wrong, "queue-and-log was taken out", "--revert-drift"},
+		"a new version": {func(_ *Deployment, x *answers) {
+			x.documents[policies+"repair"] = append(x.documents[policies+"repair"], object{"Statement": []any{}})
+		}, "permissions", Wrong, "trailwarden-repair was changed: it lacks", "aws iam set-default-policy-version --policy-arn " + policies + "repair --version-id v1"},
+		"no denial any more": {func(_ *Deployment, x *answers) {
+			x.documents[policies+"watch"] = []any{object{"Statement": []any{object{"Effect": "Allow", "Action": "*", "Resource": "*"}}}}
+		}, "permissions", Wrong, "has, not deployed: Allow *", "--revert-drift"},
+		"policy gone":  {func(_ *Deployment, x *answers) { delete(x.documents, policies+"boundary") }, "permissions", Wrong, "trailwarden-boundary is gone", "--revert-drift"},
+		"role gone":    {func(_ *Deployment, x *answers) { delete(x.trust, "trailwarden-timer") }, "permissions", Wrong, "the role trailwarden-timer is gone", "--revert-drift"},
+		"no boundary":  {func(_ *Deployment, x *answers) { x.boundary["trailwarden-restore"] = "" }, "permissions", Wrong, "boundary of trailwarden-restore is none", "aws iam put-role-permissions-boundary --role-name trailwarden-restore --permissions-boundary " + policies + "boundary"},
+		"open to root": {func(_ *Deployment, x *answers) { x.trust["trailwarden-restore"] = object{"Statement": []any{}} }, "permissions", Wrong, "who may become trailwarden-restore was changed", "--revert-drift"},
+		"SCP": {func(_ *Deployment, x *answers) { x.denied["cloudtrail:StartLogging"] = byOrganization }, "permissions", Wrong,
+			"trailwarden-react may not cloudtrail:StartLogging: a service control policy", "ask whoever keeps"},
+		"another boundary":     {func(_ *Deployment, x *answers) { x.denied["dynamodb:PutItem"] = byBoundary }, "permissions", Wrong, "dynamodb:PutItem: its boundary denies it", "docs/permissions.md"},
+		"no simulation":        {func(_ *Deployment, x *answers) { x.denied = nil }, "permissions", OK, "iam:SimulatePrincipalPolicy", ""},
+		"may not compare":      {func(_ *Deployment, x *answers) { x.refused = "GetRole" }, "permissions", Unknown, "GetRole: AccessDenied", "--print-policy"},
+		"template is not read": {func(d *Deployment, _ *answers) { d.Made.Resources = nil }, "permissions", Unknown, "nothing to hold them against", "--print-policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, x := deployed(t)
 			test.change(&d, x)
 			found := test.check == ""
-			for _, c := range d.Examine(t.Context()) {
+			all := d.Examine(t.Context())
+			for _, c := range all {
 				if c.Status != OK && c.Mend == "" {
 					t.Errorf("%s is %s, and nothing says how to mend it", c.Name, c.Status)
 				}
 				if c.Status == OK && c.Mend != "" {
 					t.Errorf("%s is well, and is to be mended: %s", c.Name, c.Mend)
 				}
-				if c.Name == test.check && c.Status == test.status && strings.Contains(c.Mend, test.mend) {
+				if c.Name == test.check && c.Status == test.status && strings.Contains(c.Text, test.text) && strings.Contains(c.Mend, test.mend) {
 					found = true
 				} else if c.Status != OK && test.check == "" {
 					t.Errorf("%s is %s: %s", c.Name, c.Status, c.Text)
 				}
 			}
 			if !found {
-				t.Errorf("not found: %s %s, to be mended with %q, but %s", test.check, test.status, test.mend, cmp.Diff([]Check{}, d.Examine(t.Context())))
+				t.Errorf("not found: %s %s with %q, to be mended with %q, but %s", test.check, test.status, test.text, test.mend, cmp.Diff([]Check{}, all))
 			}
 		})
 	}
 }
 
-func (x *answers) set(name, state string, tells bool) {
-	x.alarms = strings.Replace(x.alarms, alarm(name, "OK", true), alarm(name, state, tells), 1)
+// What is simulated is what is granted, each on a resource of its kind.
+func TestSimulated(t *testing.T) {
+	d, x := deployed(t)
+	d.Examine(t.Context())
+	asked := "\n" + strings.Join(x.simulated, "\n") + "\n"
+	for _, want := range []string{"cloudtrail:StartLogging arn:aws:cloudtrail:eu-central-1:111122223333:trail/any", "cloudtrail:ListTrails ", "sns:Publish arn:aws:sns:eu-central-1:111122223333:trailwarden",
+		"cloudtrail:UpdateTrail arn:aws:cloudtrail:eu-central-1:111122223333:trail/main"} {
+		if !strings.Contains(asked, "\n"+want+"\n") {
+			t.Errorf("not asked: %s, but %s", want, asked)
+		}
+	}
+}
+
+// A service that never answers costs no more than its own checks, and no more than a bounded time.
+func TestOneServiceIsDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, x := deployed(t)
+		x.dead = "DescribeAlarms"
+		began := time.Now()
+		for _, c := range d.Examine(t.Context()) {
+			if dead := c.Name == "alarms"; dead != (c.Status == Unknown) {
+				t.Errorf("%s is %s: %s", c.Name, c.Status, c.Text)
+			} else if dead && !strings.Contains(c.Text, "DescribeAlarms: no answer in time") {
+				t.Errorf("it says %q", c.Text)
+			}
+		}
+		if took := time.Since(began); took > patience {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 func TestRoleOf(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
 )
 
-// Object is where a zip lies.
+// Object is where a zip or a template lies.
 type Object struct {
 	Bucket, Key, Version string
 	SHA256               string // base64
@@ -38,17 +38,21 @@ func (d *Deployer) Upload(ctx context.Context, key string, packed []byte) (Objec
 	if err := d.bucket(ctx, api); err != nil {
 		return Object{}, err
 	}
-	sum := artifact.SHA256(packed)
-	out, err := api.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Bucket, Key: &key, Body: bytes.NewReader(packed), ExpectedBucketOwner: &d.Account,
-		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ChecksumSHA256: &sum, ContentType: aws.String("application/zip")})
+	return d.put(ctx, api, Object{Bucket: d.Bucket, Key: key}, "the zip", "application/zip", packed)
+}
+
+// put puts something into a bucket, and tells its version and hash.
+func (d *Deployer) put(ctx context.Context, api *s3.Client, o Object, what, kind string, content []byte) (Object, error) {
+	o.SHA256 = artifact.SHA256(content)
+	out, err := api.PutObject(ctx, &s3.PutObjectInput{Bucket: &o.Bucket, Key: &o.Key, Body: bytes.NewReader(content), ExpectedBucketOwner: &d.Account,
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ChecksumSHA256: &o.SHA256, ContentType: &kind})
 	if err != nil {
-		return Object{}, explain("put the zip into "+d.Bucket, err)
+		return Object{}, explain("put "+what+" into "+o.Bucket, err)
 	}
-	o := Object{d.Bucket, key, aws.ToString(out.VersionId), sum}
-	if o.Version == "" {
-		return o, &Error{Text: "put the zip into " + d.Bucket + ": the bucket keeps no versions", Tip: "another bucket with --bucket, or: aws s3api put-bucket-versioning --bucket " + d.Bucket + " --versioning-configuration Status=Enabled"}
+	if o.Version = aws.ToString(out.VersionId); o.Version == "" {
+		return o, &Error{Text: "put " + what + " into " + o.Bucket + ": the bucket keeps no versions", Tip: "another bucket with --bucket, or: aws s3api put-bucket-versioning --bucket " + o.Bucket + " --versioning-configuration Status=Enabled"}
 	}
-	d.leave("the zip s3://"+d.Bucket+"/"+key, fmt.Sprintf("aws s3api delete-object --bucket %s --key %s --version-id %s", d.Bucket, key, o.Version))
+	d.leave(what+" s3://"+o.Bucket+"/"+o.Key, fmt.Sprintf("aws s3api delete-object --bucket %s --key %s --version-id %s", o.Bucket, o.Key, o.Version))
 	return o, nil
 }
 

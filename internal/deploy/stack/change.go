@@ -22,13 +22,16 @@ func retryer() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStanda
 
 func partition(region string) string { return trail.PartitionOf(region) }
 
-// Proposal is what a stack should become.
+// Proposal is what a stack should become. The template is put beside the zip that ArtifactBucket and ArtifactKey of the
+// parameters name: CloudFormation takes up to 51,200 bytes in a request, and up to 1 MB from a bucket.
 type Proposal struct {
 	Template   string
 	Parameters map[string]string
 	Previous   []string // names of parameters that keep their values
 	Tags       map[string]string
 	Create     bool
+	// Revert compares with what there is, and not with what CloudFormation did last: what was changed past it is put back.
+	Revert bool
 }
 
 // ChangeSet is a proposal that CloudFormation has worked out.
@@ -49,12 +52,19 @@ type Change struct {
 
 const look = 3 * time.Second
 
-// Propose makes a change set. It changes nothing but that a new stack's name is reserved.
+// Propose makes a change set. It changes nothing but that the template lies in the bucket, and a new stack's name is reserved.
 func (d *Deployer) Propose(ctx context.Context, p Proposal) (ChangeSet, error) {
+	template, err := d.template(ctx, p)
+	if err != nil {
+		return ChangeSet{}, err
+	}
 	in := &cloudformation.CreateChangeSetInput{StackName: &d.Name, ChangeSetName: aws.String(fmt.Sprintf("trailwarden-%d", time.Now().UnixMilli())),
-		ChangeSetType: types.ChangeSetTypeUpdate, TemplateBody: &p.Template, Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
+		ChangeSetType: types.ChangeSetTypeUpdate, TemplateURL: &template, Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
 	if p.Create {
 		in.ChangeSetType = types.ChangeSetTypeCreate
+	}
+	if p.Revert {
+		in.DeploymentMode = types.DeploymentModeRevertDrift
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(p.Parameters[name])})

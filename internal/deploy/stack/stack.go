@@ -225,6 +225,15 @@ func (d *Deployer) Parts(ctx context.Context, name string) ([]Part, error) {
 	return list, nil
 }
 
+// Template is the text of a stack's template, by its name or id, as CloudFormation was given it.
+func (d *Deployer) Template(ctx context.Context, name string) (string, error) {
+	out, err := d.formation().GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &name, TemplateStage: types.TemplateStageOriginal})
+	if err != nil {
+		return "", explain("read the template of "+d.Name, err)
+	}
+	return aws.ToString(out.TemplateBody), nil
+}
+
 // Protect switches the stack's termination protection on or off.
 func (d *Deployer) Protect(ctx context.Context, on bool) error {
 	_, err := d.formation().UpdateTerminationProtection(ctx, &cloudformation.UpdateTerminationProtectionInput{StackName: &d.Name, EnableTerminationProtection: &on})

@@ -57,12 +57,10 @@ func begun(inc incident.Incident, now time.Time) time.Time {
 // firing is how long the alert goes on when nothing more is told of its incident. Alertmanager ends an alert that names no
 // end after five minutes.
 func firing(inc incident.Incident) time.Duration {
-	if notify.Own(inc) && inc.Outcome == incident.Restored {
+	if notify.Ended(inc) || inc.Outcome == incident.Confirmed {
 		return 0
 	}
 	switch inc.Outcome {
-	case incident.Confirmed:
-		return 0
 	case incident.Open, incident.Failed:
 		return 7 * 24 * time.Hour
 	case incident.Repaired: // the record that confirms it may be lost

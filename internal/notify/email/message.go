@@ -39,7 +39,7 @@ func (c *Channel) message(inc incident.Incident, to *mail.Address) (*gomail.Msg,
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
 	m.SetGenHeader("List-Id", "trailwarden <trailwarden."+domain(c.sender)+">")
 	m.SetGenHeader("X-Mailer", "trailwarden")
-	if inc.Severity.Rank() >= incident.High.Rank() && notify.StageOf(inc) != incident.StageConfirmed {
+	if inc.Severity.Rank() >= incident.High.Rank() && !notify.Ended(inc) {
 		m.SetImportance(gomail.ImportanceHigh)
 	}
 	if idForm.MatchString(inc.ID) {

@@ -167,7 +167,7 @@ func findingOf(inc incident.Incident, version string) Finding {
 // activity says whether the finding is new to who reads it. Without a ledger every message stands alone.
 func activity(inc incident.Incident) (int, string) {
 	switch {
-	case notify.StageOf(inc) == incident.StageConfirmed:
+	case notify.Ended(inc):
 		return 3, "Close"
 	case inc.Stage == "" || inc.Stage == incident.StageOpened:
 		return 1, "Create"
@@ -179,7 +179,7 @@ func activity(inc incident.Incident) (int, string) {
 
 func status(inc incident.Incident) (int, string) {
 	switch {
-	case notify.StageOf(inc) == incident.StageConfirmed:
+	case notify.Ended(inc):
 		return 4, "Resolved"
 	case inc.Acknowledged != nil, notify.StageOf(inc) == incident.StageRepaired:
 		return 2, "In Progress"

@@ -181,24 +181,18 @@ var severities = map[incident.Severity]string{
 // compose makes the event of an incident; false when there is nothing to tell.
 func compose(inc incident.Incident, loc *time.Location) (event, bool) {
 	e := event{DedupKey: notify.Plain(inc.ID, maxKey), Action: "trigger"}
+	stage := notify.StageOf(inc)
 	switch {
 	case notify.Quiet(inc):
 		return event{}, false // nobody is woken to hear that all is well
-	case notify.Own(inc) && inc.Outcome == incident.Restored:
-		e.Action = "resolve" // of ours there is nothing more to confirm
-		return e, true
-	}
-	switch notify.StageOf(inc) {
-	case incident.StageConfirmed:
+	case stage == incident.StageEvidence && inc.Well():
+		return event{}, false
+	case notify.Ended(inc):
 		e.Action = "resolve"
 		return e, true
-	case incident.StageAcknowledged:
+	case stage == incident.StageAcknowledged:
 		e.Action = "acknowledge"
 		return e, true
-	case incident.StageEvidence:
-		if inc.Well() {
-			return event{}, false
-		}
 	}
 	page := notify.PageOf(inc, loc)
 	e.Client = "trailwarden"

@@ -192,6 +192,32 @@ func TestResolvesWithoutLedger(t *testing.T) {
 	}
 }
 
+// TestResolvesWhatOthersMended: an alert of what could not be repaired ends when the trail is found well, by whoever's call.
+func TestResolvesWhatOthersMended(t *testing.T) {
+	for _, was := range []incident.Outcome{incident.Open, incident.Failed} {
+		s, c := start(t)
+		found := notifytest.Failed()
+		found.Outcome, found.Stage = was, ""
+		inc := incident.Begin(found)
+		tell := func(want string) {
+			t.Helper()
+			if err := c.Notify(t.Context(), inc); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.alerts[inc.ID].state; got != want {
+				t.Errorf("%s, told as %s %s: the alert is %s, want %s", was, inc.Stage, inc.Outcome, got, want)
+			}
+		}
+		tell("triggered")
+		well := found
+		well.Outcome, well.Record, well.Reason = incident.Restored, nil, "found well by the sweep"
+		inc, _ = inc.Join(well)
+		tell("resolved")
+		inc.Stage = incident.StageEvidence
+		tell("resolved")
+	}
+}
+
 func TestSeverities(t *testing.T) {
 	for _, severity := range append(incident.Severities, "odd", "") {
 		inc := notifytest.Observed()

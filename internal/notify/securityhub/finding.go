@@ -55,7 +55,7 @@ func (c *Channel) finding(inc incident.Incident) Finding {
 	if !inc.SeenAt.IsZero() && !inc.SeenAt.Before(inc.OpenedAt) {
 		f.LastObservedAt = stamp(inc.SeenAt, c.Now())
 	}
-	if notify.StageOf(inc) == incident.StageConfirmed {
+	if notify.Ended(inc) {
 		f.RecordState = "ARCHIVED"
 	}
 	return f

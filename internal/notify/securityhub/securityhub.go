@@ -86,10 +86,10 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 // resolved. Security Hub itself sets a resolved finding back to new when it becomes active again.
 func (c *Channel) workflow(inc incident.Incident) *change {
 	update := &change{FindingIdentifiers: []identifier{{c.id(inc), c.product(inc)}}}
-	switch notify.StageOf(inc) {
-	case incident.StageConfirmed:
+	switch {
+	case notify.Ended(inc):
 		update.Workflow.Status = "RESOLVED"
-	case incident.StageAcknowledged:
+	case notify.StageOf(inc) == incident.StageAcknowledged:
 		a := inc.Acknowledged
 		if a == nil {
 			return nil

@@ -123,7 +123,7 @@ func escape(s string) string {
 func header(inc incident.Incident, page notify.Page) block {
 	text := title(inc, page)
 	light := lights[inc.Severity]
-	if s := notify.StageOf(inc); s == incident.StageConfirmed {
+	if notify.Ended(inc) {
 		light = "🟢"
 	}
 	if light != "" {

@@ -122,7 +122,7 @@ func encode(c card, body []element) ([]byte, error) {
 func head(inc incident.Incident, page notify.Page) element {
 	h := element{Type: "Container", Style: "warning", Bleed: true}
 	switch {
-	case notify.StageOf(inc) == incident.StageConfirmed:
+	case notify.Ended(inc):
 		h.Style = "good"
 	case inc.Severity.Rank() >= incident.High.Rank():
 		h.Style = "attention"

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// formation is a CloudFormation that finds drift only when it is asked to look for it.
+type formation struct{ looked bool }
+
+func (x *formation) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	op, result := form.Get("Action"), ""
+	switch op {
+	case "CreateChangeSet":
+		x.looked = form.Get("DeploymentMode") == "REVERT_DRIFT"
+		result = "<Id>set</Id><StackId>stack</StackId>"
+	case "DescribeChangeSet":
+		result = "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes.</StatusReason>"
+		if x.looked {
+			result = "<Status>CREATE_COMPLETE</Status><Changes><member><ResourceChange><Action>Modify</Action><LogicalResourceId>WatchRule</LogicalResourceId><ResourceType>AWS::Events::Rule</ResourceType></ResourceChange></member></Changes>"
+		}
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, result)))}, nil
+}
+
+// Deploying the same again changes nothing, whatever somebody did to the resources; asked to revert, CloudFormation puts them back.
+func TestProposeReverts(t *testing.T) {
+	for _, revert := range []bool{false, true} {
+		d := &Deployer{Name: "trailwarden", Pause: func(context.Context, time.Duration) error { return nil },
+			Config: aws.Config{Region: "eu-central-1", HTTPClient: &http.Client{Transport: &formation{}}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}}
+		set, err := d.Propose(t.Context(), Proposal{Template: "t", Revert: revert})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set.Empty == revert || (len(set.Changes) == 1) != revert {
+			t.Errorf("revert %t: %+v", revert, set)
+		}
+	}
+}
