@@ -78,7 +78,7 @@ trap 'exit 130' INT TERM
 
 if [ "$dry" = no ]; then
   [ -n "$account" ] || usage
-  actual=$(aws sts get-caller-identity --query Account --output text)
+  actual=$(call sts get-caller-identity --query Account)
   [ "$actual" = "$account" ] || { say "these are credentials of account $actual, not of $account"; exit 1; }
   others=$(call cloudtrail describe-trails --query 'trailList[].TrailARN')
   alone=yes
@@ -121,7 +121,7 @@ drain() { # takes away what waits in the queue
   nap 5
 }
 
-# arrival EVENT SECONDS prints after how many seconds an event of that name is in the queue, or "never".
+# arrival EVENT SECONDS prints after how many seconds an event of that name is in the queue, as "7 s", or "never".
 arrival() {
   local want=$1 most=$2 begin now body receipt
   if [ "$dry" = yes ]; then
@@ -137,7 +137,7 @@ arrival() {
     body=$(python3 -c 'import json,sys; print(json.loads(json.load(open(sys.argv[1]))["Messages"][0]["Body"])["detail"]["eventName"])' "$work/message.json")
     call sqs delete-message --queue-url "$queue" --receipt-handle "$receipt"
     if [ "$body" = "$want" ]; then
-      echo "$(($(date +%s) - begin))"
+      echo "$(($(date +%s) - begin)) s"
       return
     fi
   done
@@ -148,16 +148,16 @@ say "1. how long an event takes while a trail is logging"
 drain
 for ((i = 1; i <= rounds; i++)); do
   call cloudtrail add-tags --resource-id "arn:aws:cloudtrail:$region:$account:trail/$name" --tags-list "Key=round,Value=$i"
-  finding "AddTags in the queue, round $i" "$(arrival AddTags 300) s" "seconds, best effort; the sweep's bound does not depend on it"
+  finding "AddTags in the queue, round $i" "$(arrival AddTags 300)" "seconds, best effort; the sweep's bound does not depend on it"
 done
 
 say "2. which events arrive when the only trail stops"
 drain
 call cloudtrail stop-logging --name "$name"
-finding "StopLogging of the trail (the only one: $alone)" "$(arrival StopLogging 600) s" "inferred: it arrives"
+finding "StopLogging of the trail (the only one: $alone)" "$(arrival StopLogging 600)" "inferred: it arrives"
 if [ "$alone" = yes ]; then
   call cloudtrail add-tags --resource-id "arn:aws:cloudtrail:$region:$account:trail/$name" --tags-list Key=after,Value=stop
-  finding "AddTags after the only trail has stopped" "$(arrival AddTags 600) s" "inferred: never; the sweep is there for it"
+  finding "AddTags after the only trail has stopped" "$(arrival AddTags 600)" "inferred: never; the sweep is there for it"
 else
   finding "AddTags after the only trail has stopped" "not seen: another trail is logging" "inferred: never"
 fi
@@ -169,7 +169,7 @@ else
   aws --region "$region" cloudtrail start-logging --name "$name" --debug 2>"$work/debug.txt"
   answered=$(grep -ioE "x-amzn-requestid'?: '?[0-9a-f-]{36}" "$work/debug.txt" | grep -oE '[0-9a-f-]{36}$' | tail -1)
 fi
-finding "StartLogging of the stopped, only trail" "$(arrival StartLogging 600) s" "not known; SilentStart in the simulation"
+finding "StartLogging of the stopped, only trail" "$(arrival StartLogging 600)" "not known; SilentStart in the simulation"
 say "waiting for Event history"
 recorded=''
 for ((i = 0; i < 40; i++)); do

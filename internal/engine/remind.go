@@ -2,16 +2,12 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
-	"github.com/trailwarden/trailwarden/internal/notify/route"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -102,102 +98,4 @@ func (e *Engine) Heard(ctx context.Context) (id string, by *incident.Ack, err er
 	}
 	inc, _, err := e.Keeper.Store.Incident(ctx, id)
 	return id, inc.Acknowledged, err
-}
-
-// maintenanceKept is how long it is remembered that a window's end was told.
-const maintenanceKept = 30 * 24 * time.Hour
-
-// maintenance tells, by every channel, that a window has opened or ended.
-func (e *Engine) maintenance(ctx context.Context) error {
-	var errs []error
-	for _, w := range e.Routing.Windows {
-		errs = append(errs, e.announceWindow(ctx, w))
-	}
-	return errors.Join(errs...)
-}
-
-func (e *Engine) announceWindow(ctx context.Context, w route.Window) error {
-	now := e.now()
-	if now.Before(w.From) {
-		return nil
-	}
-	text, err := json.Marshal(w)
-	if err != nil {
-		return err
-	}
-	key := fmt.Sprintf("maintenance/%x", sha256.Sum256(text))
-	stands, _, err := mark(ctx, e.Keeper.Store, key, now)
-	if err != nil {
-		return fmt.Errorf("maintenance: %w", err)
-	}
-	begun, over := stands != "", !now.Before(w.Until)
-	if stands == "ended" || begun && !over || !begun && over {
-		return nil
-	}
-	told := "nobody"
-	if len(w.Channels) > 0 {
-		told = strings.Join(w.Channels, ", ")
-	}
-	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
-		Rule: "own.maintenance", Title: "Maintenance begins", Severity: incident.Low,
-		Text: fmt.Sprintf("Until %s incidents of %s are told to %s alone. They are recorded and repaired as always. %s answers for it: %s",
-			w.Until.UTC().Format(time.RFC3339), ofWhat(w.Match), told, w.Who, w.Why),
-	}}, key+" begun", now, now)
-	next := ledger.Mark{Key: key, Value: "begun", Expires: w.Until.Add(maintenanceKept)}
-	if over {
-		happened, open, err := e.during(ctx, w)
-		if err != nil {
-			return err
-		}
-		inc = incident.FromState(trail.ARN{}, []incident.Finding{{
-			Rule: "own.maintenance", Title: "Maintenance has ended", Severity: incident.Low,
-			Text: fmt.Sprintf("Incidents of %s are told as usual again. %d happened meanwhile, and %d of them are open: those are told now. It was %s's: %s",
-				ofWhat(w.Match), happened, open, w.Who, w.Why),
-		}}, key+" ended", now, now)
-		inc.NextSteps = []incident.Step{{Text: "See what happened meanwhile.", Command: "trailwarden incidents list --since " +
-			w.From.UTC().Format(time.RFC3339) + " --until " + w.Until.UTC().Format(time.RFC3339)}}
-		next.Value = "ended"
-	}
-	inc.Trail, inc.Outcome = incident.TrailRef{}, incident.Noted
-	return e.once(ctx, inc, next)
-}
-
-// during counts the incidents of a window that has ended.
-func (e *Engine) during(ctx context.Context, w route.Window) (happened, open int, err error) {
-	all, err := e.Keeper.Store.Incidents(ctx, ledger.Query{Since: w.From, Until: w.Until})
-	for _, inc := range all {
-		if inc.Trail.ARN == "" || !w.Fits(inc) {
-			continue
-		}
-		happened++
-		if !inc.Well() {
-			open++
-		}
-	}
-	return happened, open, err
-}
-
-// ofWhat says in words what a window is about.
-func ofWhat(m route.Match) string {
-	var parts []string
-	add := func(what, value string) {
-		if value != "" {
-			parts = append(parts, what+" "+value)
-		}
-	}
-	add("severity from", string(m.Severity))
-	add("account", strings.Join(m.Accounts, ", "))
-	add("Region", strings.Join(m.Regions, ", "))
-	add("trail", m.Trail)
-	add("rule", m.Rule)
-	switch {
-	case m.Drill != nil && *m.Drill:
-		parts = append(parts, "drills")
-	case m.Drill != nil:
-		parts = append(parts, "no drill")
-	}
-	if len(parts) == 0 {
-		return "every kind"
-	}
-	return strings.Join(parts, ", ")
 }

@@ -150,6 +150,43 @@ func TestMaintenance(t *testing.T) {
 	})
 }
 
+// TestMaintenanceRemoved: a window that is taken out of the configuration while it is open has ended, which is told once, over restarts; put back, its opening is told again.
+func TestMaintenanceRemoved(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := greeted(t, route.Plan{})
+		now := k.world.Now()
+		windows := []route.Window{{From: now, Until: now.Add(6 * time.Hour), Channels: []string{"second"}, Who: "ada@example.org", Why: "the trail moves"}}
+		k.engine.Routing.Windows = windows
+		titles := func() (out []string) {
+			for _, inc := range ofRule(k.mail.take(), "own.maintenance") {
+				out = append(out, inc.Findings[0].Title)
+			}
+			return out
+		}
+		expect := func(want ...string) {
+			t.Helper()
+			k.live(t, 20*time.Minute)
+			k.restart(t)
+			k.engine.Routing.Windows = windows
+			k.live(t, 20*time.Minute)
+			if got := titles(); !slices.Equal(got, want) {
+				t.Errorf("told: %q, want %q", got, want)
+			}
+		}
+		expect("Maintenance begins")
+		windows = nil
+		k.engine.Routing.Windows = nil
+		k.handle(t, k.stop(t, "main"))
+		expect("Maintenance has ended before its time")
+		windows = []route.Window{{From: now, Until: now.Add(6 * time.Hour), Channels: []string{"second"}, Who: "ada@example.org", Why: "the trail moves"}}
+		k.engine.Routing.Windows = windows
+		expect("Maintenance begins")
+		k.live(t, 6*time.Hour)
+		expect("Maintenance has ended")
+		k.verified(t)
+	})
+}
+
 // TestWelcome: a deployment says once that it watches, and whether anybody heard stands in the ledger.
 func TestWelcome(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
