@@ -398,8 +398,8 @@ func channelActions(t *testing.T) []string {
 		}
 		hub, err := securityhub.Open(cfg, account, "test", time.Now)
 		ok(t)(hub, err)
-		for _, stage := range []incident.Stage{incident.StageOpened, incident.StageConfirmed} {
-			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Stage: stage}))
+		for _, outcome := range []incident.Outcome{incident.Noted, incident.Confirmed} {
+			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Outcome: outcome}))
 		}
 	})
 }
