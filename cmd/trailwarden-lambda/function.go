@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
@@ -31,7 +33,9 @@ type function struct {
 	engine    *engine.Engine
 	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
+	metrics   io.Writer
 	vault     *anchor.Bucket // where the sweep anchors the ledger's heads; nil where nothing says so
+	faults    []engine.Fault // what was wrong with the deployment when this instance began
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
 }
 
@@ -69,7 +73,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log)}
+	f := &function{metrics: os.Stdout, heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -111,6 +115,22 @@ func configuration(environ []string) (config.Config, error) {
 		layer = config.ReadJSON(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), name), name)
 	}
 	return config.Load(layer, config.Env(environ))
+}
+
+// misconfigured is what people are told of a configuration that is wrong: a channel that was left out cannot tell them itself.
+func misconfigured(problems error) []engine.Fault {
+	if problems == nil {
+		return nil
+	}
+	text := problems.Error()
+	if len(text) > 2000 {
+		text = strings.ToValidUTF8(text[:2000], "") + "…"
+	}
+	return []engine.Fault{{
+		Rule: "lambda.config", Severity: incident.High, Resource: "the functions' configuration",
+		Text: "part of the functions' configuration is wrong and left out: perhaps not everybody is told, or not of everything",
+		Want: "a configuration without mistakes", Got: text, Mend: "deploy one without mistakes: trailwarden deploy --update -c trailwarden.yaml",
+	}}
 }
 
 // openVault opens the bucket that the ledger's heads are anchored in; nil where there is none, or none that can be used.
@@ -209,7 +229,7 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 	}
 	if !engine.IsSweep(payload) {
 		answer, err := f.engine.Invoke(ctx, payload)
-		f.glance(ctx)
+		f.afterwards(ctx)
 		return answer, err
 	}
 	return f.sweep(ctx)
@@ -229,6 +249,6 @@ func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	if f.self != nil && f.engine.Keeper != nil {
 		errs = append(errs, f.look(ctx))
 	}
-	writeMetrics(os.Stdout, report, time.Now())
+	writeMetrics(f.metrics, report, time.Now())
 	return json.RawMessage(`{"handled":true}`), errors.Join(errs...)
 }

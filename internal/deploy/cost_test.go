@@ -9,19 +9,20 @@ import (
 func TestCost(t *testing.T) {
 	by := map[string]Charge{}
 	usage := load(t, "trailwarden").UsageOf(artifact("LedgerKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/a", "KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/b,arn:aws:kms:eu-central-1:111122223333:key/c",
-		"SecretArns", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-??????,arn:aws:ssm:eu-central-1:111122223333:parameter/b"), 1, 1)
+		"SecretArns", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-??????,arn:aws:ssm:eu-central-1:111122223333:parameter/b", "AnchorBucket", "anchors"), 1, 1)
 	usage.Events = 0
 	for _, c := range Cost(usage) {
 		by[c.What] = c
 	}
 	for what, want := range map[string]float64{
-		"Lambda, requests":      0.00864,                     // 43,200 × $0.20 a million
-		"Lambda, time":          43_200 * 0.1 * 0.0000133334, // 0.4 s × 256 MB
-		"EventBridge Scheduler": 0.0432,
-		"SQS":                   0.2592, // 648,000 × $0.40 a million
-		"CloudWatch alarms":     1.10,
-		"Keys of yours":         3,
-		"Secrets Manager":       0.4,
+		"Lambda, requests":          0.00864,                     // 43,200 × $0.20 a million
+		"Lambda, time":              43_200 * 0.1 * 0.0000133334, // 0.4 s × 256 MB
+		"EventBridge Scheduler":     0.0432,
+		"SQS":                       0.2592, // 648,000 × $0.40 a million
+		"CloudWatch alarms":         1.10,
+		"Keys of yours":             3,
+		"Secrets Manager":           0.4,
+		"S3, anchors of the ledger": 0.0216, // 4,320 × $5 a million
 		"CloudTrail, further copies of management events": 43_200 * 8 * 0.00002, // 7 reads and a list
 	} {
 		if got := by[what].Dollars; math.Abs(got-want) > 0.0001 {
