@@ -118,8 +118,9 @@ func (p *pair) functions() map[string]*function {
 }
 
 // TestEachWayIsTold: whichever way somebody switches one of the two functions off, or blinds it, the other tells of it, and of its end.
-// (FAULTS D10 are those of the queue.) A function that was switched off looks at nothing; here each finds all that the other does.
+// A function that was switched off looks at nothing; here each finds all that the other does.
 func TestEachWayIsTold(t *testing.T) {
+	// Faults H1 and H2; those of the queue are D10.
 	for _, w := range deployment.Ways() {
 		for _, by := range []string{"react", "sweep"} {
 			t.Run(w.Name+", seen by "+by, func(t *testing.T) {
