@@ -89,27 +89,7 @@ resource "aws_iam_role_policy" "sweep" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-sweep:*"
       },
-      {
-        Sid      = "SeeWhoIsTold"
-        Effect   = "Allow"
-        Action   = ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
-        Resource = concat([aws_sns_topic.this.arn], var.chat_topic_arn == "" ? [] : [var.chat_topic_arn])
-      },
-      ], var.event_bus_arn == "" ? [] : [
-      {
-        Sid      = "SeeBus"
-        Effect   = "Allow"
-        Action   = "events:DescribeEventBus"
-        Resource = var.event_bus_arn
-      },
-      ], var.security_hub ? [
-      {
-        Sid      = "SeeSecurityHub"
-        Effect   = "Allow"
-        Action   = "securityhub:DescribeHub"
-        Resource = "arn:${local.partition}:securityhub:${local.region}:${local.account}:hub/default"
-      },
-      ] : [], local.has_witness ? [
+      ], local.has_witness ? [
       {
         Sid      = "SendHeartbeat"
         Effect   = "Allow"
@@ -206,7 +186,7 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "Tell"
         Effect   = "Allow"
-        Action   = "sns:Publish"
+        Action   = ["sns:Publish", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
         Resource = aws_sns_topic.this.arn
       },
       {
@@ -279,14 +259,14 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "PutIncidentsOnBus"
         Effect   = "Allow"
-        Action   = "events:PutEvents"
+        Action   = ["events:PutEvents", "events:DescribeEventBus"]
         Resource = var.event_bus_arn
       },
       ], var.security_hub ? [
       {
         Sid    = "TellSecurityHub"
         Effect = "Allow"
-        Action = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"]
+        Action = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings", "securityhub:DescribeHub"]
         Resource = [
           "arn:${local.partition}:securityhub:${local.region}:${local.account}:product/${local.account}/default",
           "arn:${local.partition}:securityhub:${local.region}:${local.account}:hub/default",
@@ -296,7 +276,7 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "TellChat"
         Effect   = "Allow"
-        Action   = "sns:Publish"
+        Action   = ["sns:Publish", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
         Resource = var.chat_topic_arn
       },
       ], var.evidence_bucket == "" ? [] : [

@@ -146,14 +146,11 @@ func TestOptionsGrantWhatTheyName(t *testing.T) {
 			"DecryptWithKeys": `Allow kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["secretsmanager.*","ssm.*","s3.*","sns.*"]}}`,
 			"EncryptWithKeys": `Allow kms:GenerateDataKey on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["s3.*","sns.*"]}}`}},
 		{parameters: []string{"EventBusArn", "arn:aws:events:eu-west-1:444455556666:event-bus/security"},
-			both:  map[string]string{"PutIncidentsOnBus": "Allow events:PutEvents on arn:aws:events:eu-west-1:444455556666:event-bus/security"},
-			sweep: map[string]string{"SeeBus": "Allow events:DescribeEventBus on arn:aws:events:eu-west-1:444455556666:event-bus/security"}},
+			both: map[string]string{"PutIncidentsOnBus": "Allow events:PutEvents,events:DescribeEventBus on arn:aws:events:eu-west-1:444455556666:event-bus/security"}},
 		{parameters: []string{"SecurityHub", "yes"},
-			both: map[string]string{"TellSecurityHub": "Allow securityhub:BatchImportFindings,securityhub:BatchUpdateFindings on " +
-				"arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default,arn:aws:securityhub:eu-central-1:111122223333:hub/default"},
-			sweep: map[string]string{"SeeSecurityHub": "Allow securityhub:DescribeHub on arn:aws:securityhub:eu-central-1:111122223333:hub/default"}},
-		{parameters: []string{"ChatTopicArn", topic + "chat"}, both: map[string]string{"TellChat": "Allow sns:Publish on " + topic + "chat"},
-			sweep: map[string]string{"SeeWhoIsTold": "Allow sns:GetTopicAttributes,sns:ListSubscriptionsByTopic on " + topic + "trailwarden," + topic + "chat"}},
+			both: map[string]string{"TellSecurityHub": "Allow securityhub:BatchImportFindings,securityhub:BatchUpdateFindings,securityhub:DescribeHub on " +
+				"arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default,arn:aws:securityhub:eu-central-1:111122223333:hub/default"}},
+		{parameters: []string{"ChatTopicArn", topic + "chat"}, both: map[string]string{"TellChat": "Allow sns:Publish,sns:GetTopicAttributes,sns:ListSubscriptionsByTopic on " + topic + "chat"}},
 		{parameters: []string{"EvidenceBucket", "evidence"}, both: map[string]string{"KeepEvidence": "Allow s3:PutObject,s3:GetObject on arn:aws:s3:::evidence/evidence/*"}},
 		{parameters: []string{"AnchorBucket", "anchors"}, sweep: map[string]string{"AnchorLedger": "Allow s3:PutObject,s3:PutObjectRetention on arn:aws:s3:::anchors/trailwarden/anchors/*"}},
 	} {

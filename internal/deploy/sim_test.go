@@ -433,6 +433,10 @@ func called(do func(aws.Config)) (list []string) {
 			op, answer = "ListAttachedRolePolicies", "<ListAttachedRolePoliciesResponse/>"
 		case service == "scheduler":
 			op = "GetSchedule"
+		case service == "sns":
+			body, _ := io.ReadAll(r.Body)
+			form, _ := url.ParseQuery(string(body))
+			op, answer = form.Get("Action"), "<"+form.Get("Action")+"Response/>"
 		case strings.HasSuffix(r.URL.Path, "/configuration"):
 			op = "GetFunctionConfiguration"
 		case strings.HasSuffix(r.URL.Path, "/concurrency"):
@@ -526,7 +530,9 @@ func TestNeighboursAreRefused(t *testing.T) {
 			}},
 			{"sweep: who hears of the topic", true, func() (any, error) { return subscriptions(sweep, "trailwarden") }},
 			{"sweep: who hears of another topic", false, func() (any, error) { return subscriptions(sweep, "elsewhere") }},
-			{"react: who hears of the topic", false, func() (any, error) { return subscriptions(react, "trailwarden") }},
+			{"react: somebody put on the topic", false, func() (any, error) {
+				return sns.NewFromConfig(react).Subscribe(ctx, &sns.SubscribeInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":trailwarden"), Protocol: aws.String("email"), Endpoint: aws.String("m@example.com")})
+			}},
 			{"react: an incident on the bus", true, func() (any, error) { return put(react, "security") }},
 			{"react: an incident on another bus", false, func() (any, error) { return put(react, "default") }},
 			{"sweep: an incident on another bus", false, func() (any, error) { return put(sweep, "default") }},
