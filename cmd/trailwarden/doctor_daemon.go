@@ -56,7 +56,8 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 	return append(checks, trailChecks(ctx, at, pinned, every)...)
 }
 
-// channelChecks ask every channel whether it would take a message. Nobody is told anything.
+// channelChecks ask every channel whether it would take a message. Nobody is told anything. Visiting are credentials that are not those of
+// who tells.
 func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.Options, visiting bool) []doctor.Check {
 	o, err := a.channelOptions(ctx, cfg, where)
 	if err != nil {

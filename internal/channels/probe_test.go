@@ -86,7 +86,7 @@ func TestProbeWithoutTheSecret(t *testing.T) {
 	} {
 		o.Vault, o.Visiting = closed{test.code}, test.visiting
 		v := channels.Probe(t.Context(), o)[0]
-		if v.Known != test.known || v.Good != test.good || v.Hint == "" {
+		if v.Known != test.known || v.Good != test.good || (v.Hint == "") != test.good {
 			t.Errorf("%+v: %+v", test, v)
 		}
 	}
