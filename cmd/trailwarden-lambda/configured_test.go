@@ -134,6 +134,29 @@ routing:
 			}
 		})
 	}
+	t.Run("broken, and people are told", func(t *testing.T) {
+		d := prepare(t)
+		if err := dynamo.Create(t.Context(), d.admin, "trailwarden"); err != nil {
+			t.Fatal(err)
+		}
+		environment := []string{"TRAILWARDEN_LEDGER=dynamodb://trailwarden", `TRAILWARDEN_SELF={"code_sha256":"x","queue":"q","react":{"name":"r","role":"r"},"sweep":{"name":"s","role":"s"},"rule":{"name":"r","account":"` + account + `"}}`}
+		d.start(t, binary, append(environment, unpacked(t, `{"version":1,"notify.pagerduty.routing_key":5,"notify.slack.bot_token":"xoxb-canary"}`)...)...)
+		for range 2 {
+			d.invoke(t, `{"sweep":true}`)
+		}
+		told := 0
+		for _, m := range d.mail() {
+			if strings.Contains(m.Body, "notify.pagerduty.routing_key: wants a text") && strings.Contains(m.Body, "trailwarden deploy --update -c trailwarden.yaml") {
+				told++
+			}
+			if strings.Contains(m.Body, "canary") {
+				t.Errorf("the secret is in a mail: %s", m.Body)
+			}
+		}
+		if told != 1 {
+			t.Errorf("people were told %d times: %+v\n%s", told, d.mail(), d.output)
+		}
+	})
 	t.Run("broken: the file is gone", func(t *testing.T) {
 		d := deploy(t, binary, "LAMBDA_TASK_ROOT="+t.TempDir(), "TRAILWARDEN_CONFIG="+artifact.Config)
 		if a := d.invoke(t, d.stop(t)); a.Failed || !d.logging(t) || !d.mailed("repaired") || !d.logged("file "+artifact.Config) {

@@ -19,6 +19,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
+	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
@@ -32,6 +33,7 @@ type function struct {
 	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
 	vault     *anchor.Bucket // where the sweep anchors the ledger's heads; nil where nothing says so
+	faults    []engine.Fault // what was wrong with the deployment when this instance began
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
 }
 
@@ -69,7 +71,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log)}
+	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -111,6 +113,22 @@ func configuration(environ []string) (config.Config, error) {
 		layer = config.ReadJSON(filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), name), name)
 	}
 	return config.Load(layer, config.Env(environ))
+}
+
+// misconfigured is what people are told of a configuration that is wrong: a channel that was left out cannot tell them itself.
+func misconfigured(problems error) []engine.Fault {
+	if problems == nil {
+		return nil
+	}
+	text := problems.Error()
+	if len(text) > 2000 {
+		text = strings.ToValidUTF8(text[:2000], "") + "…"
+	}
+	return []engine.Fault{{
+		Rule: "lambda.config", Severity: incident.High, Resource: "the functions' configuration",
+		Text: "part of the functions' configuration is wrong and left out: perhaps not everybody is told, or not of everything",
+		Want: "a configuration without mistakes", Got: text, Mend: "deploy one without mistakes: trailwarden deploy --update -c trailwarden.yaml",
+	}}
 }
 
 // openVault opens the bucket that the ledger's heads are anchored in; nil where there is none, or none that can be used.

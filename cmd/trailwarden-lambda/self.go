@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,7 @@ func (f *function) look(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	found, err := f.self.Look(looking)
-	var faults []engine.Fault
+	faults := slices.Clone(f.faults)
 	for _, x := range found {
 		faults = append(faults, engine.Fault{Rule: x.Rule, Severity: x.Severity, Resource: x.Resource, Text: x.Text, Want: x.Want, Got: x.Got, Mend: x.Mend})
 	}

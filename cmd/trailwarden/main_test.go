@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			return simulated(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "halt": halt, "logging": logging, "deny": deny, "tamper": tamper, "advance": advance, "edit": edit,
-			"queue": queue, "post": post, "eventually": eventually, "ack": ack, "show": show, "mailed": mailed},
+			"queue": queue, "post": post, "eventually": eventually, "ack": ack, "show": show, "mailed": mailed, "ears": ears},
 	})
 }
 

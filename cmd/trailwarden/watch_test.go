@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -35,7 +38,7 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // eventually waits until a condition holds: logging BOOL, posted COUNT (messages in the queue), listed RULE (in t.db), exported TEXT
-// (in t.db).
+// (in t.db), heard NAME TEXT (what an ear of that name was sent).
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	holds := func() bool {
 		s := stageOf(ts)
@@ -48,6 +51,9 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 				QueueUrl: aws.String(ts.Getenv("QUEUE")), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
 			ts.Check(err)
 			return out.Attributes["ApproximateNumberOfMessages"] == args[1] && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+		case "heard":
+			heard, _ := os.ReadFile(ts.MkAbs(args[1] + ".heard"))
+			return strings.Contains(string(heard), args[2])
 		case "exported":
 			return ts.Exec("trailwarden", "incidents", "export", "--ledger", "t.db") == nil && strings.Contains(ts.ReadFile("stdout"), args[1])
 		default:
@@ -79,4 +85,23 @@ func ack(ts *testscript.TestScript, _ bool, args []string) {
 // show LEDGER shows the incident.
 func show(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("trailwarden", "incidents", "show", id(ts, args[0]), "--ledger", args[0]))
+}
+
+// ears NAME… starts receivers that take whatever they are sent, and write it to NAME.heard; $NAME_URL is where they are.
+func ears(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		file, err := os.Create(ts.MkAbs(name + ".heard"))
+		ts.Check(err)
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil {
+				_, err = file.Write(append(body, '\n'))
+			}
+			if err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}))
+		ts.Defer(func() { server.Close(); file.Close() })
+		ts.Setenv(strings.ToUpper(name)+"_URL", server.URL)
+	}
 }

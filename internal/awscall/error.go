@@ -17,6 +17,7 @@ type Error struct {
 	Message string // AWS's own words, which may quote policies and keys
 	Status  int
 	Header  http.Header
+	Body    []byte // of the answer, as it came
 	// Guessed says that the answer names no code, so that Code is what its status stands for: an answer without a body, or one of
 	// something between here and AWS.
 	Guessed bool
@@ -50,7 +51,7 @@ func (e *Error) HTTPStatusCode() int { return e.Status }
 
 // refusal reads AWS's error in any of its shapes: JSON's __type, the header of REST-JSON, the Code of XML.
 func refusal(res *http.Response, body []byte) *Error {
-	e := &Error{Status: res.StatusCode, Header: res.Header, Code: bare(res.Header.Get("X-Amzn-Errortype"))}
+	e := &Error{Status: res.StatusCode, Header: res.Header, Body: body, Code: bare(res.Header.Get("X-Amzn-Errortype"))}
 	var j struct {
 		Type    string `json:"__type"`
 		Code    any    `json:"code"`

@@ -31,7 +31,6 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWork)
 	done := make(chan error, 1)
 	go func() {
-		defer cancel()
 		defer func() { r.claims.leave(arn, r.now()) }()
 		done <- own.work(work, arn, records)
 	}()
@@ -40,6 +39,7 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	select {
 	case err := <-done:
 		r.telling.Go(func() {
+			defer cancel() // people are told within the same time
 			report := own.done()
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -57,6 +57,7 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 			r.Retry(arn)
 		}
 		own.done()
+		cancel()
 	}()
 	if len(records) > 0 {
 		r.incidents(ctx, arn, records, r.Guard.Told(arn, records))

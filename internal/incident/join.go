@@ -85,7 +85,11 @@ func (inc Incident) Takes(next Incident, now time.Time) bool {
 // told is the place of the tampering that next is another account of, by what was done and when: one by its record and the other found by the
 // sweep, or one stop that the sweep found twice, since the process died before it had remembered it. -1 for none.
 func (inc Incident) told(next Incident) int {
-	if next.Record == nil && inc.RepairedAt != nil && next.OpenedAt.After(*inc.RepairedAt) {
+	mended := inc.RepairedAt
+	if w := inc.BlindWindow; w != nil && w.To != nil && w.Certainty == FromStatus {
+		mended = w.To // by the service's clock, as the time of what was found
+	}
+	if next.Record == nil && mended != nil && next.OpenedAt.After(*mended) {
 		return -1 // done since the repair
 	}
 	rule := ruleOf(next)

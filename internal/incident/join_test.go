@@ -233,3 +233,17 @@ func TestD14LooksLike(t *testing.T) {
 		}
 	}
 }
+
+// TestClocksDiffer: our clock is ten minutes behind the service's. What the sweep finds of a stop that its record told of is that stop, and no further one.
+func TestClocksDiffer(t *testing.T) {
+	inc := Begin(told("e1", "StopLogging", "mallory", noon, Repaired))
+	behind, back := noon.Add(-10*time.Minute), noon.Add(2*time.Second)
+	inc.RepairedAt, inc.BlindWindow = &behind, Window(noon, back, back, FromStatus)
+	found := swept("StopLogging", noon.Add(300*time.Millisecond), Restored)
+	if inc, news := inc.Join(found); news || inc.Count != 1 {
+		t.Errorf("counted %d times", inc.Count)
+	}
+	if inc, _ := inc.Join(swept("StopLogging", back.Add(time.Second), Repaired)); inc.Count != 2 {
+		t.Errorf("stopped again a second after the repair: counted %d times", inc.Count)
+	}
+}

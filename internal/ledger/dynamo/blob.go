@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
@@ -56,13 +54,8 @@ func (s *Store) Keep(ctx context.Context, data []byte, now time.Time) (string, e
 }
 
 func (s *Store) putItem(ctx context.Context, i item, c condition) error {
-	in := &dynamodb.PutItemInput{TableName: &s.table, Item: i}
-	if c.expression != "" {
-		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = &c.expression, c.names, c.values
-	}
 	return s.call(ctx, "PutItem", func(ctx context.Context) error {
-		_, err := s.dynamodb().PutItem(ctx, in)
-		return err
+		return s.ask(ctx, "PutItem", one{TableName: s.table, Item: i}.on(c), nil)
 	})
 }
 
@@ -71,7 +64,7 @@ func (s *Store) putPieces(ctx context.Context, sum string, data []byte) error {
 		some := data[:min(piece, len(data))]
 		data = data[len(some):]
 		i := key{"blob/" + sum, fmt.Sprintf("%05d", n)}.item()
-		i["data"] = &types.AttributeValueMemberB{Value: some}
+		i["data"] = value{B: some}
 		if err := s.putItem(ctx, i, condition{}); err != nil {
 			return err
 		}
@@ -86,7 +79,7 @@ func (s *Store) upload(ctx context.Context, sum string, data, hash []byte) error
 		if s.o.Owner != "" {
 			in.ExpectedBucketOwner = &s.o.Owner
 		}
-		_, err := s.s3().PutObject(ctx, in)
+		_, err := s.objects().PutObject(ctx, in)
 		return err
 	})
 	if codeOf(err) == "PreconditionFailed" {
@@ -121,9 +114,7 @@ func (s *Store) data(ctx context.Context, sum string) ([]byte, error) {
 	}
 	var data []byte
 	err = s.query(ctx, selection{pk: "blob/" + sum}, func(i item) error {
-		if b, ok := i["data"].(*types.AttributeValueMemberB); ok {
-			data = append(data, b.Value...)
-		}
+		data = append(data, i["data"].B...)
 		return nil
 	})
 	if err != nil {
@@ -138,7 +129,7 @@ func (s *Store) download(ctx context.Context, bucket, sum string, size int64) (d
 		if s.o.Owner != "" {
 			in.ExpectedBucketOwner = &s.o.Owner
 		}
-		out, err := s.s3().GetObject(ctx, in)
+		out, err := s.objects().GetObject(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -176,7 +167,7 @@ func (s *Store) forgetBlob(ctx context.Context, line item) error {
 			if s.o.Owner != "" {
 				in.ExpectedBucketOwner = &s.o.Owner
 			}
-			_, err := s.s3().DeleteObject(ctx, in)
+			_, err := s.objects().DeleteObject(ctx, in)
 			return err
 		})
 		if codeOf(err) == "AccessDenied" {
@@ -192,13 +183,8 @@ func (s *Store) forgetBlob(ctx context.Context, line item) error {
 }
 
 func (s *Store) deleteItem(ctx context.Context, k key, c condition) error {
-	in := &dynamodb.DeleteItemInput{TableName: &s.table, Key: k.item()}
-	if c.expression != "" {
-		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = &c.expression, c.names, c.values
-	}
 	return s.call(ctx, "DeleteItem", func(ctx context.Context) error {
-		_, err := s.dynamodb().DeleteItem(ctx, in)
-		return err
+		return s.ask(ctx, "DeleteItem", one{TableName: s.table, Key: k.item()}.on(c), nil)
 	})
 }
 

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,8 +10,9 @@ import (
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
 // CallError is a call of AWS that failed for good, or for longer than it may take.
@@ -97,13 +99,14 @@ func (s *Store) failure(op, on string, err error) *CallError {
 		failed.Err = outer.Err
 	}
 	api, answered := errors.AsType[smithy.APIError](err)
-	if !answered {
+	refused, lean := errors.AsType[*awscall.Error](err)
+	if !answered || lean && refused.Guessed {
 		// No answer, or none that can be read.
 		failed.again, failed.Doubt = true, !errors.Is(err, errNothingDone)
 		failed.Hint = "check the network and, if AWS_ENDPOINT_URL is set, that the endpoint answers"
 		if errors.Is(err, context.DeadlineExceeded) {
 			failed.Err = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
-		} else if _, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		} else if _, ok := errors.AsType[*awshttp.ResponseError](err); ok || lean || errors.Is(err, errGarbled) {
 			failed.Hint = "something between here and AWS answered in its place: check proxies and AWS_ENDPOINT_URL"
 		}
 		return failed
@@ -111,8 +114,10 @@ func (s *Store) failure(op, on string, err error) *CallError {
 	failed.Code = api.ErrorCode()
 	failed.Err = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	status := 0
-	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok { // of S3
 		status = answer.HTTPStatusCode()
+	} else if lean {
+		status = refused.Status
 	}
 	switch {
 	case failed.Code == "TransactionCanceledException":
@@ -180,14 +185,14 @@ func (s *Store) hint(failed *CallError, status int) string {
 // cancelled is a transaction that was not done, and why.
 type cancelled struct {
 	error
-	reasons []types.CancellationReason
+	reasons []reason
 }
 
 func (c *cancelled) Error() string {
 	var codes []string
 	for _, r := range c.reasons {
-		if r.Code != nil && *r.Code != "None" && (len(codes) == 0 || codes[len(codes)-1] != *r.Code) {
-			codes = append(codes, *r.Code)
+		if r.Code != "" && r.Code != "None" && (len(codes) == 0 || codes[len(codes)-1] != r.Code) {
+			codes = append(codes, r.Code)
 		}
 	}
 	return "TransactionCanceledException: " + strings.Join(codes, ", ")
@@ -195,21 +200,25 @@ func (c *cancelled) Error() string {
 
 func (c *cancelled) Unwrap() error { return c.error }
 
-func reasonsOf(err error) []types.CancellationReason {
-	c, ok := errors.AsType[*types.TransactionCanceledException](err)
-	if !ok {
+func reasonsOf(err error) []reason {
+	refused, ok := errors.AsType[*awscall.Error](err)
+	if !ok || refused.Code != "TransactionCanceledException" {
 		return nil
 	}
-	return c.CancellationReasons
+	var said struct{ CancellationReasons []reason }
+	if json.Unmarshal(refused.Body, &said) != nil {
+		return nil
+	}
+	return said.CancellationReasons
 }
 
 // passes says whether a transaction was cancelled only for reasons that pass: it met another, or throttling.
 func passes(err error) bool {
 	known := false
 	for _, r := range reasonsOf(err) {
-		switch {
-		case r.Code == nil || *r.Code == "None":
-		case *r.Code == "TransactionConflict" || *r.Code == "ThrottlingError" || *r.Code == "ProvisionedThroughputExceeded":
+		switch r.Code {
+		case "", "None":
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 			known = true
 		default:
 			return false

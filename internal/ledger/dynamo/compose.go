@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 )
@@ -24,7 +22,7 @@ const (
 
 // transaction is a batch as DynamoDB is asked to write it.
 type transaction struct {
-	members []types.TransactWriteItem
+	members []member
 	bytes   int
 	token   string
 	head    head // after it
@@ -81,9 +79,8 @@ func (t *transaction) guard(s *Store, b ledger.Batch, at head) {
 		t.put(s, t.head.item(), c)
 	case b.After != nil:
 		t.guarded = true
-		t.members = append(t.members, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: &s.table, Key: key{partitionHeads, short(b.Chain)}.item(), ConditionExpression: &c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
-		}})
+		check := one{TableName: s.table, Key: key{partitionHeads, short(b.Chain)}.item()}.on(c)
+		t.members = append(t.members, member{ConditionCheck: &check})
 	}
 	t.members = append(t.members, rest...)
 }
@@ -92,7 +89,7 @@ func (t *transaction) guard(s *Store, b ledger.Batch, at head) {
 type condition struct {
 	expression string
 	names      map[string]string
-	values     map[string]types.AttributeValue
+	values     item
 }
 
 func unlessThere() condition {
@@ -100,16 +97,13 @@ func unlessThere() condition {
 }
 
 func (t *transaction) put(s *Store, i item, c condition) {
-	put := &types.Put{TableName: &s.table, Item: i}
-	if c.expression != "" {
-		put.ConditionExpression, put.ExpressionAttributeNames, put.ExpressionAttributeValues = &c.expression, c.names, c.values
-	}
+	put := one{TableName: s.table, Item: i}.on(c)
 	t.bytes += i.size()
-	t.members = append(t.members, types.TransactWriteItem{Put: put})
+	t.members = append(t.members, member{Put: &put})
 }
 
 func (t *transaction) delete(s *Store, k key) {
-	t.members = append(t.members, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.table, Key: k.item()}})
+	t.members = append(t.members, member{Delete: &one{TableName: s.table, Key: k.item()}})
 }
 
 // placeIncident writes the incident, and its line in the list where it now belongs. Where it stood is told by the head, when it is

@@ -2,7 +2,7 @@
 // on the condition that the chain's head has not moved, so that writers anywhere share a chain without a lock.
 // What is too large for an item goes to an S3 bucket, or in pieces to the table.
 //
-// All reads are consistent and nothing scans the table. Opening calls nothing: clients are built at the first call, so
+// All reads are consistent and nothing scans the table. Opening calls nothing and builds no client, so
 // that a cold start pays for the ledger after the repair.
 package dynamo
 
@@ -20,9 +20,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/trailwarden/trailwarden/internal/awscall"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 )
 
@@ -38,13 +38,11 @@ type Options struct {
 
 // Store is a ledger in a table. It is safe for use by several goroutines.
 type Store struct {
-	cfg   aws.Config
 	table string
 	o     Options
 
-	build   sync.Once
-	items   *dynamodb.Client
-	objects *s3.Client
+	items   awscall.Caller
+	objects func() *s3.Client // built when it is first asked for
 
 	closed atomic.Bool
 	mu     sync.Mutex
@@ -69,8 +67,15 @@ func Open(cfg aws.Config, table string, o Options) (*Store, error) {
 	if o.Limit == 0 {
 		o.Limit = Limit
 	}
-	return &Store{cfg: cfg, table: table, o: o, heads: map[string]head{}}, nil
+	return &Store{table: table, o: o, heads: map[string]head{}, items: caller(cfg), objects: sync.OnceValue(func() *s3.Client {
+		return s3.NewFromConfig(cfg, func(o *s3.Options) {
+			o.Retryer = aws.NopRetryer{} // retry does, and knows which failures leave a doubt
+			o.UsePathStyle = cfg.BaseEndpoint != nil
+		})
+	})}, nil
 }
+
+func caller(cfg aws.Config) awscall.Caller { return awscall.Caller{Config: cfg, Agent: "trailwarden"} }
 
 // parse finds the name and the Region in a table's ARN.
 func parse(table string) (name, region string, err error) {
@@ -91,27 +96,6 @@ func (s *Store) Close() error {
 }
 
 var errClosed = errors.New("the ledger is closed")
-
-func (s *Store) clients() {
-	s.build.Do(func() {
-		s.items = itemClient(s.cfg)
-		s.objects = s3.NewFromConfig(s.cfg, func(o *s3.Options) {
-			o.Retryer = aws.NopRetryer{} // as with items
-			o.UsePathStyle = s.cfg.BaseEndpoint != nil
-		})
-	})
-}
-
-func itemClient(cfg aws.Config) *dynamodb.Client {
-	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
-		o.Retryer = aws.NopRetryer{} // call retries, and knows which failures leave a doubt
-		o.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled
-	})
-}
-
-func (s *Store) dynamodb() *dynamodb.Client { s.clients(); return s.items }
-
-func (s *Store) s3() *s3.Client { s.clients(); return s.objects }
 
 // The table's layout: all items of a kind that are listed together are one partition.
 //

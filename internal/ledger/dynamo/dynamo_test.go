@@ -235,7 +235,7 @@ func TestTablesAreNamedOrRefused(t *testing.T) {
 		s, err := Open(aws.Config{}, name, Options{})
 		got := "refused"
 		if err == nil {
-			got = s.cfg.Region
+			got = s.items.Config.Region
 		}
 		if got != want || err != nil && !strings.Contains(err.Error(), "DynamoDB table") {
 			t.Errorf("%q: %q, %v, want %q", name, got, err, want)

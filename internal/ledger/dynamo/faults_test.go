@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -16,7 +17,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -269,6 +269,50 @@ func TestFailuresAreSaid(t *testing.T) {
 	}
 }
 
+// garbling alters answers, and sends the checksums of what they were.
+type garbling struct {
+	http.RoundTripper
+	times int
+}
+
+func (g *garbling) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := g.RoundTripper.RoundTrip(r)
+	if err != nil || g.times == 0 || res.StatusCode != http.StatusOK {
+		return res, err
+	}
+	g.times--
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Header.Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE(body)))
+	res.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("1"), []byte("2"), 1)))
+	return res, nil
+}
+
+// An answer that was altered on its way is asked for again, and is never believed.
+func TestAlteredAnswer(t *testing.T) {
+	for _, times := range []int{0, 1, 1000} {
+		s := onSim(t)
+		table := s.table(t)
+		if _, err := s.open(t, table, Options{Limit: generous}).Write(t.Context(), told(1, incident.Open)); err != nil {
+			t.Fatal(err)
+		}
+		s.cfg.HTTPClient = &http.Client{Transport: &garbling{s.world.Transport(), times}}
+		limit, ever := generous, times < 1000
+		if !ever {
+			limit = 200 * time.Millisecond
+		}
+		_, found, head, err := s.open(t, table, Options{Limit: limit}).Latest(t.Context(), chain)
+		if ever && (err != nil || !found || head.Seq != 1) {
+			t.Errorf("altered %d times: %v, head %+v", times, err, head)
+		}
+		if !ever && (err == nil || !strings.Contains(err.Error(), "the answer is not what DynamoDB sent") || !strings.Contains(err.Error(), "something between")) {
+			t.Errorf("altered %d times: %v", times, err)
+		}
+	}
+}
+
 func TestAbsentTableAndSilentOpen(t *testing.T) {
 	s := onSim(t)
 	before := len(s.world.Calls())
@@ -357,7 +401,7 @@ func TestLargeBodies(t *testing.T) {
 			}
 			if o.Bucket == "" {
 				forged := key{"blob/" + sum, "00001"}.item()
-				forged["data"] = &types.AttributeValueMemberB{Value: []byte("forged")}
+				forged["data"] = value{B: []byte("forged")}
 				err = store.putItem(t.Context(), forged, condition{})
 			} else {
 				err = replaceObject(t, s, prefix+sum, "forged")

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/trailwarden/trailwarden/internal/ledger"
 )
 
@@ -111,13 +108,11 @@ func (s *Store) pruneChain(ctx context.Context, at ledger.Head, lines []line, wa
 
 // forgetIncident removes an incident and its line, unless it was written since.
 func (s *Store) forgetIncident(ctx context.Context, l line) error {
-	unchanged, names, values := "#seq = :last", map[string]string{"#seq": "seq"}, item{":last": integer(l.last)}
+	unchanged := one{TableName: s.table, Key: incidentKey(l.id).item()}.on(condition{"#seq = :last", map[string]string{"#seq": "seq"}, item{":last": integer(l.last)}})
 	err := s.call(ctx, "TransactWriteItems", func(ctx context.Context) error {
-		_, err := s.dynamodb().TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-			{Delete: &types.Delete{TableName: &s.table, Key: incidentKey(l.id).item(), ConditionExpression: &unchanged, ExpressionAttributeNames: names, ExpressionAttributeValues: values}},
-			{Delete: &types.Delete{TableName: &s.table, Key: key{l.list, l.key}.item()}},
-		}})
-		return err
+		return s.ask(ctx, "TransactWriteItems", transactRequest{TransactItems: []member{
+			{Delete: &unchanged}, {Delete: &one{TableName: s.table, Key: key{l.list, l.key}.item()}},
+		}}, nil)
 	})
 	if len(reasonsOf(err)) > 0 && !passes(err) {
 		return nil // it was, or somebody else pruned it

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 )
@@ -193,7 +191,7 @@ var errEnough = errors.New("seen enough")
 
 // lines reads a list, newest first, as far as the query can be told from it.
 func (s *Store) lines(ctx context.Context, list string, q ledger.Query, visit func(line)) error {
-	in := selection{pk: list, backward: true, values: map[string]types.AttributeValue{}}
+	in := selection{pk: list, backward: true, values: item{}}
 	if !q.Since.IsZero() {
 		in.from = sortable(q.Since)
 	}

@@ -7,22 +7,23 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
 // TTL is the attribute by which DynamoDB removes marks and leases some time after they expired. Nothing else has it.
 const TTL = "expires"
 
-// Table is the definition of the ledger's table: two string keys, paid by request, protected from deletion.
-func Table(name string) *dynamodb.CreateTableInput {
-	return &dynamodb.CreateTableInput{
-		TableName: &name, BillingMode: types.BillingModePayPerRequest, DeletionProtectionEnabled: aws.Bool(true),
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}},
-		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}, {AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS}},
-	}
+// definition is that of the ledger's table: two string keys, paid by request, protected from deletion.
+func definition(name string) any {
+	type keyed struct{ AttributeName, KeyType string }
+	type typed struct{ AttributeName, AttributeType string }
+	return struct {
+		TableName, BillingMode    string
+		DeletionProtectionEnabled bool
+		KeySchema                 []keyed
+		AttributeDefinitions      []typed
+	}{name, "PAY_PER_REQUEST", true, []keyed{{"pk", "HASH"}, {"sk", "RANGE"}}, []typed{{"pk", "S"}, {"sk", "S"}}}
 }
 
 // Create makes the table, waits until it can be used, and sets its time to live. A table that is there already is left as it is.
@@ -34,20 +35,43 @@ func Create(ctx context.Context, cfg aws.Config, table string) error {
 	if region != "" {
 		cfg.Region = region
 	}
-	client := itemClient(cfg)
-	if _, err := client.CreateTable(ctx, Table(name)); err != nil {
-		if _, there := errors.AsType[*types.ResourceInUseException](err); there {
+	c := caller(cfg)
+	if err := ask(ctx, c, "CreateTable", definition(name), nil); err != nil {
+		if refused, ok := errors.AsType[*awscall.Error](err); ok && refused.Code == "ResourceInUseException" {
 			return nil
 		}
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, 5*time.Second })
-	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, 2*time.Minute); err != nil {
+	if err := active(ctx, c, name); err != nil {
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
-	if _, err := client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: &name,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(TTL), Enabled: aws.Bool(true)}}); err != nil {
+	expiry := map[string]any{"TableName": name, "TimeToLiveSpecification": map[string]any{"AttributeName": TTL, "Enabled": true}}
+	if err := ask(ctx, c, "UpdateTimeToLive", expiry, nil); err != nil {
 		return fmt.Errorf("create table %s: set its time to live: %w", name, err)
 	}
 	return nil
+}
+
+// active waits until a table can be used, for two minutes at most.
+func active(ctx context.Context, c awscall.Caller, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		var out struct{ Table struct{ TableStatus string } }
+		err := ask(ctx, c, "DescribeTable", map[string]string{"TableName": name}, &out)
+		refused, _ := errors.AsType[*awscall.Error](err)
+		switch {
+		case err == nil && out.Table.TableStatus == "ACTIVE":
+			return nil
+		case err != nil && (refused == nil || refused.Code != "ResourceNotFoundException"): // which it says at first
+			return err
+		}
+		wait := time.NewTimer(time.Second)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return fmt.Errorf("it is not active yet: %w", ctx.Err())
+		case <-wait.C:
+		}
+	}
 }

@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/trailwarden/trailwarden/internal/ledger"
 )
 
@@ -85,7 +81,7 @@ func (s *Store) transact(ctx context.Context, t *transaction) (moved bool, err e
 	doubt := false
 	err = s.call(ctx, "TransactWriteItems", func(ctx context.Context) error {
 		// The token makes a try that is repeated the same transaction, for ten minutes.
-		_, err := s.dynamodb().TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: t.members, ClientRequestToken: &t.token})
+		err := s.ask(ctx, "TransactWriteItems", transactRequest{t.members, t.token}, nil)
 		if err != nil && !doubt {
 			doubt = s.failure("", "", err).Doubt
 		}
@@ -96,7 +92,7 @@ func (s *Store) transact(ctx context.Context, t *transaction) (moved bool, err e
 	}
 	reasons := reasonsOf(err)
 	failed := func(n int) bool {
-		return n < len(reasons) && aws.ToString(reasons[n].Code) == "ConditionalCheckFailed"
+		return n < len(reasons) && reasons[n].Code == "ConditionalCheckFailed"
 	}
 	for n := range reasons {
 		if !failed(n) {
@@ -117,9 +113,9 @@ func (s *Store) transact(ctx context.Context, t *transaction) (moved bool, err e
 }
 
 // single writes what stands alone and on no condition: a mark, or a message.
-func (s *Store) single(ctx context.Context, w types.TransactWriteItem) error {
+func (s *Store) single(ctx context.Context, w member) error {
 	if w.Put != nil {
 		return s.putItem(ctx, w.Put.Item, condition{})
 	}
-	return s.deleteItem(ctx, key{item(w.Delete.Key).text("pk"), item(w.Delete.Key).text("sk")}, condition{})
+	return s.deleteItem(ctx, key{w.Delete.Key.text("pk"), w.Delete.Key.text("sk")}, condition{})
 }
