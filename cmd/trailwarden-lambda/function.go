@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type function struct {
 	engine    *engine.Engine
 	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
+	metrics   io.Writer
 	vault     *anchor.Bucket // where the sweep anchors the ledger's heads; nil where nothing says so
 	faults    []engine.Fault // what was wrong with the deployment when this instance began
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
@@ -71,7 +73,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
+	f := &function{metrics: os.Stdout, heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -99,7 +101,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		if err != nil {
 			log.Error("the deployment is not watched", "error", err.Error())
 		} else {
-			f.self = &watcher{Watch: &selfwatch.Watch{Config: aws, Expect: expect}}
+			f.self = &watcher{Watch: &selfwatch.Watch{Config: aws, Expect: expect, Settle: settleTime}}
 		}
 	}
 	return f, nil
@@ -115,6 +117,9 @@ func configuration(environ []string) (config.Config, error) {
 	return config.Load(layer, config.Env(environ))
 }
 
+// bothConfigured is what a wrong configuration is found on.
+const bothConfigured = "the functions' configuration"
+
 // misconfigured is what people are told of a configuration that is wrong: a channel that was left out cannot tell them itself.
 func misconfigured(problems error) []engine.Fault {
 	if problems == nil {
@@ -125,7 +130,7 @@ func misconfigured(problems error) []engine.Fault {
 		text = strings.ToValidUTF8(text[:2000], "") + "…"
 	}
 	return []engine.Fault{{
-		Rule: "lambda.config", Severity: incident.High, Resource: "the functions' configuration",
+		Rule: "lambda.config", Severity: incident.High, Resource: bothConfigured,
 		Text: "part of the functions' configuration is wrong and left out: perhaps not everybody is told, or not of everything",
 		Want: "a configuration without mistakes", Got: text, Mend: "deploy one without mistakes: trailwarden deploy --update -c trailwarden.yaml",
 	}}
@@ -227,7 +232,7 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 	}
 	if !engine.IsSweep(payload) {
 		answer, err := f.engine.Invoke(ctx, payload)
-		f.glance(ctx)
+		f.afterwards(ctx)
 		return answer, err
 	}
 	return f.sweep(ctx)
@@ -247,6 +252,6 @@ func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	if f.self != nil && f.engine.Keeper != nil {
 		errs = append(errs, f.look(ctx))
 	}
-	writeMetrics(os.Stdout, report, time.Now())
+	writeMetrics(f.metrics, report, time.Now())
 	return json.RawMessage(`{"handled":true}`), errors.Join(errs...)
 }

@@ -27,29 +27,40 @@ const (
 	// lookTime is how long react may look, and lookLeft how much time it leaves of its invocation.
 	lookTime = 10 * time.Second
 	lookLeft = 5 * time.Second
+	// settleTime is how long a deployment takes for both functions.
+	settleTime = 2 * time.Minute
 )
 
-// glance looks at the deployment when an event was handled, if that is due. It takes nothing from the event's own time, and its
-// failure is none of the event's.
-func (f *function) glance(ctx context.Context) {
-	if f.self == nil || f.engine.Keeper == nil || !f.self.due(ctx, time.Now()) {
-		return
-	}
+// afterwards does what is due when an event was handled: it takes nothing from the event's own time, and its failure is none of the
+// event's. Messages that could not be sent are not left to the sweep alone: that may be what somebody has switched off.
+func (f *function) afterwards(ctx context.Context) {
+	now := time.Now()
 	if deadline, ok := ctx.Deadline(); ok {
+		if deadline.Sub(now) < lookTime+2*lookLeft {
+			return // the next event has more time
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lookLeft))
 		defer cancel()
 	}
-	if err := f.look(ctx); err != nil {
-		f.engine.Log.Warn("the deployment could not be looked at as a whole", "error", err.Error())
+	if f.engine.Keeper == nil {
+		return
+	}
+	due := f.self != nil && f.self.due(now)
+	if due || f.engine.Owes() {
+		if err := f.engine.Flush(ctx); err != nil {
+			f.engine.Log.Warn("what is left to be sent is not known", "error", err.Error())
+		}
+	}
+	if due {
+		if err := f.look(ctx); err != nil {
+			f.engine.Log.Warn("the deployment could not be looked at as a whole", "error", err.Error())
+		}
 	}
 }
 
 // due says whether react is to look now, and takes note that it does.
-func (w *watcher) due(ctx context.Context, now time.Time) bool {
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) < lookTime+2*lookLeft {
-		return false // the next event has more time
-	}
+func (w *watcher) due(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.last.IsZero() && now.Sub(w.last) < lookPause {
@@ -70,7 +81,7 @@ func (f *function) look(ctx context.Context) error {
 	}
 	unread, some := errors.AsType[*selfwatch.Unread](err)
 	if !some {
-		return errors.Join(err, f.engine.Faults(ctx, faults, nil))
+		unread = &selfwatch.Unread{}
 	}
 	for _, refused := range unread.Refused {
 		if f.self.news(refused.Error()) {
@@ -78,7 +89,13 @@ func (f *function) look(ctx context.Context) error {
 				"hint", "deploy the template of this release: its roles may")
 		}
 	}
-	return errors.Join(errors.Join(unread.Errs...), f.engine.Faults(ctx, faults, unread.Hides))
+	const changed = "lambda.config"
+	unlike := unread.Hides(changed, f.self.Expect.React.Name) || slices.ContainsFunc(found, func(x selfwatch.Finding) bool { return x.Rule == changed })
+	hidden := func(rule, resource string) bool {
+		// While the two functions may be set up differently, what one makes of its configuration says nothing of the other's.
+		return unread.Hides(rule, resource) || unlike && resource == bothConfigured
+	}
+	return errors.Join(errors.Join(unread.Errs...), f.engine.Faults(ctx, faults, hidden))
 }
 
 // news says whether a text is told for the first time.
