@@ -28,10 +28,10 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	r.mu.Lock()
 	own.open = map[trail.ARN][]incident.Incident{arn: r.open[arn]}
 	r.mu.Unlock()
+	// Not ended with the work: people are told of it afterwards.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWork)
 	done := make(chan error, 1)
 	go func() {
-		defer cancel()
 		defer func() { r.claims.leave(arn, r.now()) }()
 		done <- own.work(work, arn, records)
 	}()
@@ -40,6 +40,7 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	select {
 	case err := <-done:
 		r.telling.Go(func() {
+			defer cancel()
 			report := own.done()
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -52,6 +53,7 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	r.byItself.Add(1)
 	go func() {
 		defer r.byItself.Add(-1)
+		defer cancel()
 		if err := <-done; err != nil {
 			r.Log.WarnContext(ctx, "work on a trail took long and failed: it is begun anew", "trail", arn.String(), "error", err.Error())
 			r.Retry(arn)
