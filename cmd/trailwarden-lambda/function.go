@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type function struct {
 	engine    *engine.Engine
 	self      *watcher // nil where nothing says how the deployment should be
 	heartbeat time.Duration
+	metrics   io.Writer
 	vault     *anchor.Bucket // where the sweep anchors the ledger's heads; nil where nothing says so
 	faults    []engine.Fault // what was wrong with the deployment when this instance began
 	pinned    *baseline.File // not yet held against the one that was used last; nil when it is, or when there is none
@@ -71,7 +73,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 	o.Regions = cfg.Evidence.Regions
 	o.Ledger = openLedger(aws, cfg, log)
 	o.StartFirst = true
-	f := &function{heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
+	f := &function{metrics: os.Stdout, heartbeat: config.Checked(cfg.Watch.Heartbeat), vault: openVault(aws, cfg, log), faults: misconfigured(problems)}
 	if cfg.Baseline != "" {
 		f.pinned = pin(&o, filepath.Join(os.Getenv("LAMBDA_TASK_ROOT"), cfg.Baseline))
 	}
@@ -227,7 +229,7 @@ func (f *function) Invoke(ctx context.Context, payload json.RawMessage) (json.Ra
 	}
 	if !engine.IsSweep(payload) {
 		answer, err := f.engine.Invoke(ctx, payload)
-		f.glance(ctx)
+		f.afterwards(ctx)
 		return answer, err
 	}
 	return f.sweep(ctx)
@@ -247,6 +249,6 @@ func (f *function) sweep(ctx context.Context) (json.RawMessage, error) {
 	if f.self != nil && f.engine.Keeper != nil {
 		errs = append(errs, f.look(ctx))
 	}
-	writeMetrics(os.Stdout, report, time.Now())
+	writeMetrics(f.metrics, report, time.Now())
 	return json.RawMessage(`{"handled":true}`), errors.Join(errs...)
 }

@@ -29,27 +29,36 @@ const (
 	lookLeft = 5 * time.Second
 )
 
-// glance looks at the deployment when an event was handled, if that is due. It takes nothing from the event's own time, and its
-// failure is none of the event's.
-func (f *function) glance(ctx context.Context) {
-	if f.self == nil || f.engine.Keeper == nil || !f.self.due(ctx, time.Now()) {
-		return
-	}
+// afterwards does what is due when an event was handled: it takes nothing from the event's own time, and its failure is none of the
+// event's. Messages that could not be sent are not left to the sweep alone: that may be what somebody has switched off.
+func (f *function) afterwards(ctx context.Context) {
+	now := time.Now()
 	if deadline, ok := ctx.Deadline(); ok {
+		if deadline.Sub(now) < lookTime+2*lookLeft {
+			return // the next event has more time
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lookLeft))
 		defer cancel()
 	}
-	if err := f.look(ctx); err != nil {
-		f.engine.Log.Warn("the deployment could not be looked at as a whole", "error", err.Error())
+	if f.engine.Keeper == nil {
+		return
+	}
+	due := f.self != nil && f.self.due(now)
+	if due || f.engine.Owes() {
+		if err := f.engine.Flush(ctx); err != nil {
+			f.engine.Log.Warn("what is left to be sent is not known", "error", err.Error())
+		}
+	}
+	if due {
+		if err := f.look(ctx); err != nil {
+			f.engine.Log.Warn("the deployment could not be looked at as a whole", "error", err.Error())
+		}
 	}
 }
 
 // due says whether react is to look now, and takes note that it does.
-func (w *watcher) due(ctx context.Context, now time.Time) bool {
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) < lookTime+2*lookLeft {
-		return false // the next event has more time
-	}
+func (w *watcher) due(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.last.IsZero() && now.Sub(w.last) < lookPause {

@@ -165,23 +165,23 @@ func (a *app) printPolicy(c *cobra.Command, f deployFlags) error {
 	return a.write(c, result{Text: policy})
 }
 
-// deployment is a deployment under way, and in JSON what came of it: schema deploy, as the command line's other documents.
+// deployment is a deployment under way, and in JSON what came of it: schemas/deploy.v1.json.
 type deployment struct {
 	head
-	Stack         string             `json:"stack"`
-	Account       string             `json:"account"`
-	Region        string             `json:"region"`
-	Status        string             `json:"status"` // deployed, updated, unchanged, dry-run
-	Baseline      pinnedBy           `json:"baseline"`
-	Configuration configuredBy       `json:"configuration"`
-	Artifact      stack.Object       `json:"artifact"`
-	Resources     []deployedResource `json:"resources"`
-	Changes       []stack.Change     `json:"changes"`
-	Grants        []deploy.Grant     `json:"permissions"`
-	Cost          []deploy.Charge    `json:"cost_per_month"`
-	Outputs       map[string]string  `json:"outputs"`
-	Next          []string           `json:"next"`
-	Left          []stack.Leftover   `json:"left"`
+	Stack         string             `json:"stack"`          // its name
+	Account       string             `json:"account"`        // 12 digits
+	Region        string             `json:"region"`         // where
+	Status        string             `json:"status"`         // deployed, updated, unchanged, dry-run
+	Baseline      pinnedBy           `json:"baseline"`       // what the trails are held to
+	Configuration configuredBy       `json:"configuration"`  // what travels of the configuration file
+	Artifact      stack.Object       `json:"artifact"`       // where the functions' zip lies
+	Resources     []deployedResource `json:"resources"`      // all that the stack has
+	Changes       []stack.Change     `json:"changes"`        // what is done to them
+	Grants        []deploy.Grant     `json:"permissions"`    // all that its roles may do
+	Cost          []deploy.Charge    `json:"cost_per_month"` // an estimate
+	Outputs       map[string]string  `json:"outputs"`        // the stack's outputs, by name
+	Next          []string           `json:"next"`           // what a person has to do now
+	Left          []stack.Leftover   `json:"left"`           // what was made and is no part of a stack that stands
 
 	template   deploy.Template
 	parameters map[string]string // that the command line names
@@ -194,9 +194,10 @@ type deployment struct {
 	deployer   *stack.Deployer
 }
 
+// deployedResource is one of the stack's.
 type deployedResource struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
+	ID   string `json:"id"`    // in the template
+	Type string `json:"type"`  // as CloudFormation names it
 	Stay bool   `json:"stays"` // when the stack is removed
 }
 

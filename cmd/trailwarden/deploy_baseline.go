@@ -17,10 +17,10 @@ import (
 
 // pinnedBy says in a deployment's document what the trails are pinned by.
 type pinnedBy struct {
-	From   string      `json:"from"` // a file, "captured now", "deployed before", or "" for none
-	Hash   string      `json:"hash"`
-	Serial int         `json:"serial"`
-	Trails []trail.ARN `json:"trails"`
+	From   string      `json:"from"`   // a file, "captured now", "deployed before", or "" for none
+	Hash   string      `json:"hash"`   // SHA-256 of what it says, hex; "" for none
+	Serial int         `json:"serial"` // its serial number; 0 for none
+	Trails []trail.ARN `json:"trails"` // that are pinned
 }
 
 // pin finds the baseline to deploy: the file that was named or lies here, that of the stack when it is updated, or one that is

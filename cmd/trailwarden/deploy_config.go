@@ -105,7 +105,7 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 	case a.takesFile(f):
 		zip.Config, d.Configuration.From = s.Document, a.configPath()
 		maps.Copy(d.derived, s.Parameters)
-	case zip.Config != nil:
+	case zip.Config != nil && !f.revert: // to revert is to deploy what is deployed
 		d.Configuration.From = "in the zip"
 	case d.before.Parameters["Config"] != "":
 		old, err := d.zipBefore(ctx)

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +27,8 @@ func destroyCommand(a *app) *cobra.Command {
 		Long: `Deletes the stack. The ledger, the logs, events that could not be handled and the bucket with the zips stay, as evidence; each
 is printed with the command that removes it. The trails stay as they are, and are no longer guarded.
 
-Asks first, and only then switches the stack's termination protection off.`,
+Asks first, and only then switches the stack's termination protection off. Ended half way, do it again: it goes on where
+CloudFormation is. JSON: schemas/destroy.v1.json.`,
 		Example: `  trailwarden destroy
   trailwarden destroy --stack-name trailwarden-test --yes`,
 		Args: noArgs,
@@ -35,12 +39,12 @@ Asks first, and only then switches the stack's termination protection off.`,
 	return c
 }
 
-// destroyed is what destroy prints.
+// destroyed is what destroy prints: schemas/destroy.v1.json.
 type destroyed struct {
 	head
-	Stack   string           `json:"stack"`
+	Stack   string           `json:"stack"`   // its name
 	Removed []string         `json:"removed"` // ids of resources
-	Left    []stack.Leftover `json:"left"`
+	Left    []stack.Leftover `json:"left"`    // what stays, as evidence
 }
 
 func (a *app) destroy(c *cobra.Command, r reach, name string) error {
@@ -66,7 +70,7 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 		return err
 	case !found:
 		return fail(exitError, "name it with --stack-name and --region", fmt.Errorf("there is no stack %s in %s of account %s", name, at.region, d.Account))
-	case view.Underway():
+	case view.Underway() && !view.Going():
 		return fail(exitError, "wait until it is done, and do it again", fmt.Errorf("the stack %s is in state %s", name, view.Status))
 	}
 	parts, err := d.Parts(ctx, view.ID)
@@ -77,20 +81,36 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	if err != nil {
 		return err
 	}
-	kept := d.Kept(parts, template.Retains)
-	if bucket := view.Parameters["ArtifactBucket"]; bucket != "" {
-		kept = append(kept, stack.Leftover{What: "the zips, bucket " + bucket, Remove: "empty it, with all versions, in the console (S3, " + bucket + ", Empty), then: aws s3 rb s3://" + bucket})
+	kept := d.Kept(view, parts, template.Retains)
+	for i := range kept {
+		kept[i].Remove = a.reaching(kept[i].Remove, r, cfg)
 	}
 	out := destroyed{head: head{SchemaVersion: 1}, Stack: name, Removed: []string{}, Left: append([]stack.Leftover{}, kept...)}
+	types := map[string]int{}
 	for _, p := range parts {
 		if !template.Retains(p.ID) {
 			out.Removed = append(out.Removed, p.ID)
+			types[cmp.Or(strings.TrimPrefix(p.Type, "AWS::"), "other")]++
 		}
 	}
 	slices.Sort(out.Removed)
-	leftTable(a.stderr, fmt.Sprintf("Of the stack %s in account %s, %s, these go: %s.\nThese stay:", plain(name), d.Account, at.region, plain(words(out.Removed))), kept)
-	if err := a.confirm("Remove it? The trails are not guarded any more then."); err != nil {
-		return err
+	a.note("The stack %s in account %s, %s: these go (%d):", a.paint(a.stderr, bold, plain(name)), d.Account, at.region, len(out.Removed))
+	var going []string
+	for _, kind := range slices.Sorted(maps.Keys(types)) {
+		going = append(going, fmt.Sprintf("%d %s", types[kind], kind))
+	}
+	for _, line := range wrapped(plain(strings.Join(going, ", ")), columns(a.stderr)-2, columns(a.stderr) > 20) {
+		a.note("  %s", line)
+	}
+	if view.Going() {
+		a.note("CloudFormation is at it already")
+	} else {
+		if !a.yes { // it is said once, before the question or at the end
+			leftTable(a.stderr, "These stay, as evidence:", kept)
+		}
+		if err := a.confirm("Remove the stack? The trails are not guarded any more then."); err != nil {
+			return err
+		}
 	}
 	if err := d.Delete(ctx, view); err != nil {
 		a.clearLine()
@@ -98,7 +118,7 @@ func (a *app) destroy(c *cobra.Command, r reach, name string) error {
 	}
 	a.clearLine()
 	return a.write(c, result{JSON: out, Table: func(w io.Writer) {
-		leftTable(w, "The stack "+plain(name)+" is gone. These stay, as evidence:", kept)
+		leftTable(w, "The stack "+plain(name)+" is gone, and nobody guards the trails any more. These stay, as evidence:", kept)
 	}})
 }
 
@@ -111,14 +131,16 @@ func (a *app) whatIsThere(ctx context.Context, d *stack.Deployer) error {
 		return err
 	}
 	a.note("the stack %s is in state %s, protected against deletion: %t", plain(d.Name), view.Status, view.Protected)
+	if view.Going() {
+		a.note("CloudFormation goes on by itself; `trailwarden destroy` waits for it, and says what stays")
+	}
 	return nil
 }
 
+// leftTable lists what stays, each with the command that removes it, on a line of its own so that it can be copied.
 func leftTable(w io.Writer, heading string, left []stack.Leftover) {
 	fmt.Fprintln(w, heading)
-	t := newTable(w, "WHAT", "TO REMOVE IT FOR GOOD")
 	for _, l := range left {
-		t.row(l.What, l.Remove)
+		fmt.Fprintf(w, "  %s\n    to remove it for good: %s\n", plain(l.What), plain(l.Remove))
 	}
-	t.end()
 }

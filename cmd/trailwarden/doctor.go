@@ -33,11 +33,12 @@ func doctorCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine a deployment, or the daemon: is everything there that would save the trails?",
-		Long: `Examines the stack that ` + "`trailwarden deploy`" + ` made: functions, rule, target, mapping, policies, timer, queues, who is told,
-alarms, ledger, baseline, trails and whether they deliver, quotas, the clock. With --daemon, or where there is no stack and a
-configuration file is, the daemon: its credentials, queue, ledger, baseline and health. It changes nothing.
+		Long: `Examines the stack that ` + "`trailwarden deploy`" + ` made: functions, rules, target, mapping, timer, the last sweep, what the roles may do,
+queues, who is told, alarms, ledger, baseline, configuration and channels, trails and whether they deliver, quotas, the clock. With
+--daemon, or where there is no stack and a configuration file is, the daemon: its health, queue, rule, ledger, baseline, channels,
+permissions, and the trails. It changes nothing, and sends nobody a message.
 
-Each thing that is wrong comes with the command that mends it. Exit codes: 0 all is well; 3 something is wrong, or waits for
+Each thing that is wrong comes with the command that mends it. JSON: schemas/doctor.v1.json. Exit codes: 0 all is well; 3 something is wrong, or waits for
 somebody; 5 something could not be read.`,
 		Example: `  trailwarden doctor
   trailwarden doctor -o json | jq '.checks[] | select(.status != "ok")'
@@ -177,12 +178,19 @@ func (a *app) reaching(mend string, r reach, cfg config.Config) string {
 			flags += " --" + f.name + " " + doctor.Quote(f.value)
 		}
 	}
-	for _, program := range []string{"aws ", "trailwarden "} {
-		if command, rest, _ := strings.Cut(mend, "; "); strings.HasPrefix(mend, program) && flags != "" {
-			return strings.TrimSuffix(command+flags+"; "+rest, "; ")
+	if flags == "" {
+		return mend
+	}
+	commands := strings.Split(mend, " && ")
+	for i, command := range commands {
+		if strings.HasPrefix(command, "aws ") || strings.HasPrefix(command, "trailwarden ") {
+			command, rest, more := strings.Cut(command, "; ")
+			if commands[i] = strings.ReplaceAll(command, "$(aws ", "$(aws"+flags+" ") + flags; more {
+				commands[i] += "; " + rest
+			}
 		}
 	}
-	return mend
+	return strings.Join(commands, " && ")
 }
 
 // region is the Region that somebody named for this run; empty where the AWS environment says it, as it will for the next command.

@@ -41,8 +41,8 @@ type format struct {
 
 // head begins every JSON document.
 type head struct {
-	SchemaVersion int  `json:"schema_version"`
-	Partial       bool `json:"partial"` // something that belongs to it could not be read or done
+	SchemaVersion int  `json:"schema_version"` // of this shape
+	Partial       bool `json:"partial"`        // something that belongs to it could not be read or done
 }
 
 // write prints a verb's data in the format that -o asks for, to the place that --out names.

@@ -3,7 +3,6 @@ package cloud
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net/http"
 	"os"
@@ -11,10 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/trailwarden/trailwarden/internal/awscall"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // Options choose credentials and endpoint beyond what the environment says.
@@ -29,28 +28,23 @@ func FromEnv(region string) aws.Config {
 	cfg := aws.Config{
 		Region:                     cmp.Or(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
 		Credentials:                credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
-		HTTPClient:                 HTTP(Roots(os.Getenv("AWS_CA_BUNDLE"))),
 		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
 		ConfigSources:              []any{environment{}},
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 		AppID:                      os.Getenv("AWS_SDK_UA_APP_ID"),
 	}
+	all := func() *x509.CertPool { return Roots(os.Getenv("AWS_CA_BUNDLE")) }
+	switch trail.PartitionOf(cfg.Region) {
+	case "aws", "aws-us-gov":
+		cfg.HTTPClient = likely(all)
+	default:
+		cfg.HTTPClient = HTTP(all()) // others certify those
+	}
 	if base := os.Getenv("AWS_ENDPOINT_URL"); base != "" && !off {
 		cfg.BaseEndpoint = &base
 	}
 	return cfg
-}
-
-// HTTP is a client that keeps nobody waiting. Roots nil are the system's own.
-func HTTP(roots *x509.CertPool) *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
-		WithTimeout(30 * time.Second).
-		WithTransportOptions(func(t *http.Transport) {
-			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-			t.TLSHandshakeTimeout = 5 * time.Second
-			t.ResponseHeaderTimeout = 10 * time.Second
-		})
 }
 
 // environment answers what clients ask of settings, as the SDK's own environment does.
@@ -84,39 +78,6 @@ func (e environment) GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, 
 func (environment) GetServiceBaseEndpoint(_ context.Context, id string) (string, bool, error) {
 	base := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(id, " ", "_")))
 	return base, base != "", nil
-}
-
-// bundles are where systems keep all certificate roots in one file. Go by itself reads every file of the
-// certificate folder too, which is the largest single cost of a cold start.
-var bundles = []string{
-	"/etc/pki/tls/certs/ca-bundle.crt", // Amazon Linux
-	"/etc/ssl/certs/ca-certificates.crt",
-	"/etc/ssl/cert.pem",
-}
-
-// Roots loads the certificate roots from one bundle, and adds those of another file where one is named, as AWS_CA_BUNDLE does; nil,
-// which means the system's own way, where nothing is found.
-func Roots(more string) *x509.CertPool {
-	files := bundles
-	if named := os.Getenv("SSL_CERT_FILE"); named != "" {
-		files = []string{named}
-	}
-	pool, found := x509.NewCertPool(), false
-	for _, file := range files {
-		if pem, err := os.ReadFile(file); err == nil && pool.AppendCertsFromPEM(pem) {
-			found = true
-			break
-		}
-	}
-	if more != "" {
-		if pem, err := os.ReadFile(more); err == nil && pool.AppendCertsFromPEM(pem) {
-			found = true
-		}
-	}
-	if !found {
-		return nil
-	}
-	return pool
 }
 
 // Warm opens the connection to CloudTrail in a Region before it is needed, by a request that asks for nothing.

@@ -14,15 +14,17 @@ type Usage struct {
 	Alarms       bool
 	Dashboard    bool
 	Keys         int // keys of yours
+	Anchors      bool
 	Copies       int // trails that record management events beyond the first, which CloudTrail charges for
 }
 
 // Charge is one line of a bill, in US dollars a month at list prices of us-east-1, before and after the free tier that does not end.
 type Charge struct {
-	What, Sum string // Sum shows how Dollars comes about
-	Dollars   float64
-	AfterFree float64
-	NotOurs   bool // on another service's bill, because of what we do
+	What      string  `json:"what"`            // what is paid for
+	Sum       string  `json:"sum"`             // how the dollars come about
+	Dollars   float64 `json:"dollars"`         // a month, at list prices of us-east-1
+	AfterFree float64 `json:"after_free_tier"` // the same, where the free tier is not used up by others
+	NotOurs   bool    `json:"not_ours"`        // on another service's bill, because of what we do
 }
 
 // Prices in US dollars, us-east-1, November 2026.
@@ -38,6 +40,7 @@ const (
 	alarm          = 0.10
 	dashboard      = 3.00
 	key            = 1.00
+	objectPut      = 5.00 / 1e6
 	trailEvent     = 2.00 / 1e5 // of every copy of management events after the first
 
 	functionGB     = 0.25
@@ -75,6 +78,10 @@ func Cost(u Usage) []Charge {
 	}
 	if u.Keys > 0 {
 		list = append(list, Charge{What: "Keys of yours", Sum: fmt.Sprintf("%d × $1", u.Keys), Dollars: key * float64(u.Keys), AfterFree: key * float64(u.Keys)})
+	}
+	if u.Anchors {
+		puts := float64(minutes / 10)
+		list = append(list, Charge{What: "S3, anchors of the ledger", Sum: fmt.Sprintf("%.0f objects at most × $5 a million", puts), Dollars: puts * objectPut, AfterFree: puts * objectPut})
 	}
 	if u.Copies > 0 {
 		copies := calls * float64(u.Copies)

@@ -8,15 +8,16 @@ import (
 // TestCost holds the sums against some done by hand.
 func TestCost(t *testing.T) {
 	by := map[string]Charge{}
-	for _, c := range Cost(Usage{SweepMinutes: 1, Pinned: 1, Alarms: true, Copies: 1}) {
+	for _, c := range Cost(Usage{SweepMinutes: 1, Pinned: 1, Alarms: true, Copies: 1, Anchors: true}) {
 		by[c.What] = c
 	}
 	for what, want := range map[string]float64{
-		"Lambda, requests":      0.00864,                     // 43,200 × $0.20 a million
-		"Lambda, time":          43_200 * 0.1 * 0.0000133334, // 0.4 s × 256 MB
-		"EventBridge Scheduler": 0.0432,
-		"SQS":                   0.2592, // 648,000 × $0.40 a million
-		"CloudWatch alarms":     1.10,
+		"Lambda, requests":          0.00864,                     // 43,200 × $0.20 a million
+		"Lambda, time":              43_200 * 0.1 * 0.0000133334, // 0.4 s × 256 MB
+		"EventBridge Scheduler":     0.0432,
+		"SQS":                       0.2592, // 648,000 × $0.40 a million
+		"CloudWatch alarms":         1.10,
+		"S3, anchors of the ledger": 0.0216, // 4,320 × $5 a million
 		"CloudTrail, further copies of management events": 43_200 * 8 * 0.00002, // 7 reads and a list
 	} {
 		if got := by[what].Dollars; math.Abs(got-want) > 0.0001 {

@@ -9,10 +9,10 @@ import (
 
 // Grant is one permission of one role that a stack would have.
 type Grant struct {
-	Role   string `json:"role"`
-	Action string `json:"action"`
-	On     string `json:"on"` // in words
-	Why    string `json:"why"`
+	Role   string `json:"role"`   // its name
+	Action string `json:"action"` // such as cloudtrail:StartLogging
+	On     string `json:"on"`     // on what, in words
+	Why    string `json:"why"`    // what the call is for
 }
 
 // Grants lists what the roles of a stack may do, one permission each, in the order of the table. Only what is really granted
@@ -68,7 +68,7 @@ func (t Template) UsageOf(parameters map[string]string, pinned, copies int) Usag
 		return fmt.Sprint(p["Default"])
 	}
 	u := Usage{SweepMinutes: SweepMinutes(value("SweepSchedule")), Pinned: pinned, Events: 200, Copies: copies,
-		Alarms: value("EnableAlarms") == "yes", Dashboard: value("EnableDashboard") == "yes"}
+		Alarms: value("EnableAlarms") == "yes", Dashboard: value("EnableDashboard") == "yes", Anchors: value("AnchorBucket") != ""}
 	for _, key := range []string{"TopicKeyArn", "LedgerKeyArn", "LogKeyArn"} {
 		if value(key) != "" {
 			u.Keys++

@@ -20,7 +20,11 @@ import (
 func TestSelfwatchExpectsTheTemplate(t *testing.T) {
 	for name, stack := range map[string]Made{"everything": everything(t), "least": made(t, "trailwarden", artifact("Mode", "observe"))} {
 		for _, id := range []string{"React", "Sweep"} {
-			text, _ := at(t, stack.Resources[id].Properties, "Environment", "Variables").(map[string]any)[selfwatch.Variable].(string)
+			text, given := at(t, stack.Resources[id].Properties, "Environment", "Variables").(map[string]any)[selfwatch.Variable].(string)
+			if !given {
+				t.Errorf("%s: %s is not told what to look for", name, id)
+				continue
+			}
 			expect, err := selfwatch.Parse(text)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -22,6 +22,7 @@ import (
 // post is a channel that can be down, and keeps what it was told.
 type post struct {
 	down error
+	slow time.Duration // how long it takes
 	got  []incident.Incident
 	says *notify.Verdict // nil: it is well
 }
@@ -33,9 +34,14 @@ func (p *post) Probe(context.Context) notify.Verdict {
 	return *p.says
 }
 
-func (p *post) Notify(_ context.Context, inc incident.Incident) error {
+func (p *post) Notify(ctx context.Context, inc incident.Incident) error {
 	if p.down != nil {
 		return p.down
+	}
+	select {
+	case <-time.After(p.slow):
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	p.got = append(p.got, inc)
 	return nil

@@ -32,6 +32,23 @@ const (
 type outbox struct {
 	mu       sync.Mutex
 	channels map[string]*health
+	flushing chan struct{} // full while one flush is under way: another would send the same again
+}
+
+// turn waits until no other flush is under way.
+func (o *outbox) turn(ctx context.Context) (leave func(), err error) {
+	o.mu.Lock()
+	if o.flushing == nil {
+		o.flushing = make(chan struct{}, 1)
+	}
+	turn := o.flushing
+	o.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // health is how a channel is.
@@ -42,7 +59,12 @@ type health struct {
 	refused int        // messages in a row that it will never take
 	waiting bool       // messages wait in the ledger: newer ones must not overtake them
 	told    bool       // the others were told that it fails
+	// left are messages of this process that waited for older ones: the next flush sends them, though they are not due.
+	left []ledger.Message
 }
+
+// leftMost is how many of them are remembered; the ledger has all.
+const leftMost = 100
 
 func (o *outbox) of(channel string) *health {
 	o.mu.Lock()
@@ -65,9 +87,10 @@ func (e *Engine) Send(ctx context.Context, messages []ledger.Message) {
 		byChannel[m.Channel] = append(byChannel[m.Channel], m)
 	}
 	e.eachChannel(byChannel, func(h *health, list []ledger.Message) {
-		for _, m := range list {
+		for i, m := range list {
 			if h.waiting || e.now().Before(h.rest) {
 				h.waiting = true
+				h.left = append(h.left, list[i:min(len(list), i+max(0, leftMost-len(h.left)))]...)
 				return
 			}
 			if !e.deliver(ctx, h, m) {
@@ -99,6 +122,11 @@ func (e *Engine) Flush(ctx context.Context) error {
 	if e.Keeper == nil {
 		return nil
 	}
+	leave, err := e.outbox.turn(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for messages that are being sent: %w", err)
+	}
+	defer leave()
 	messages, err := e.Keeper.Store.Messages(ctx, e.now(), sendMost)
 	if err != nil {
 		return fmt.Errorf("read messages that are to be sent: %w", err)
@@ -120,8 +148,31 @@ func (e *Engine) Flush(ctx context.Context) error {
 			}
 		}
 		h.waiting = len(messages) == sendMost
+		left := h.left
+		for h.left = nil; len(left) > 0 && !h.waiting; left = left[1:] {
+			if m := left[0]; e.now().Before(m.Due) && !e.deliver(ctx, h, m) { // one that is due is in the ledger's list
+				return
+			}
+		}
 	})
 	return nil
+}
+
+// Owes says whether a channel sends nothing before the next flush: a message failed, or it was not known whether older ones wait. A process
+// that lasts, or sweeps, flushes all the time; any other is to do it then, else it stays silent for good.
+func (e *Engine) Owes() bool {
+	for _, c := range e.Channels {
+		h := e.outbox.of(c.Name)
+		if !h.busy.TryLock() {
+			continue // it is sending
+		}
+		owes := h.waiting && !e.now().Before(h.rest)
+		h.busy.Unlock()
+		if owes {
+			return true
+		}
+	}
+	return false
 }
 
 // deliver sends one message and records what came of it; false when the channel is to rest.

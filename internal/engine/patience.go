@@ -28,7 +28,6 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	r.mu.Lock()
 	own.open = map[trail.ARN][]incident.Incident{arn: r.open[arn]}
 	r.mu.Unlock()
-	// Not ended with the work: people are told of it afterwards.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWork)
 	done := make(chan error, 1)
 	go func() {
@@ -40,7 +39,7 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	select {
 	case err := <-done:
 		r.telling.Go(func() {
-			defer cancel()
+			defer cancel() // people are told within the same time
 			report := own.done()
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -53,12 +52,12 @@ func (r *run) patiently(ctx context.Context, arn trail.ARN, records []event.Reco
 	r.byItself.Add(1)
 	go func() {
 		defer r.byItself.Add(-1)
-		defer cancel()
 		if err := <-done; err != nil {
 			r.Log.WarnContext(ctx, "work on a trail took long and failed: it is begun anew", "trail", arn.String(), "error", err.Error())
 			r.Retry(arn)
 		}
 		own.done()
+		cancel()
 	}()
 	if len(records) > 0 {
 		r.incidents(ctx, arn, records, r.Guard.Told(arn, records))

@@ -59,9 +59,6 @@ type Fault struct {
 	Mend      string // what to do
 }
 
-// ownSource marks incidents of trailwarden's own deployment.
-const ownSource = "self"
-
 // Faults records what is wrong with trailwarden itself and tells of it; what was wrong before and is not any more is restored. Hidden
 // says what nobody knows now, as it could not be read: that stays as it was. Nil when everything is known. Two functions that find
 // the same have one incident.
@@ -73,16 +70,16 @@ func (e *Engine) Faults(ctx context.Context, faults []Fault, hidden func(rule, r
 	}
 	var incidents []incident.Incident
 	for _, f := range faults {
-		inc := incident.FromState(trail.ARN{}, []incident.Finding{{Rule: f.Rule, Title: "Our own deployment was changed", Severity: f.Severity, Text: f.Text}},
+		inc := incident.FromState(trail.ARN{}, []incident.Finding{{Rule: f.Rule, Title: "trailwarden itself was changed", Severity: f.Severity, Text: f.Text}},
 			f.Rule+"\n"+f.Resource+"\n"+f.Got, time.Time{}, now)
-		inc.Trail, inc.Source = incident.TrailRef{}, ownSource
+		inc.Trail, inc.Source = incident.TrailRef{}, incident.SourceSelf
 		inc.Drifts = []incident.Drift{{Field: f.Resource, Want: f.Want, Got: f.Got}}
 		inc.Reason = "trailwarden does not repair itself: whoever could change it could change that too"
 		inc.NextSteps = []incident.Step{step(f.Mend)}
 		incidents = append(incidents, inc)
 	}
 	for _, inc := range open {
-		if inc.Source != ownSource || slices.ContainsFunc(incidents, func(found incident.Incident) bool { return found.ID == inc.ID }) {
+		if inc.Source != incident.SourceSelf || slices.ContainsFunc(incidents, func(found incident.Incident) bool { return found.ID == inc.ID }) {
 			continue
 		}
 		rule, resource := inc.Findings[0].Rule, ""

@@ -65,6 +65,9 @@ const (
 // Outcomes lists every outcome.
 var Outcomes = []Outcome{Repaired, Restored, Confirmed, Noted, Attempted, Open, Failed, Rejected}
 
+// SourceSelf is the Source of incidents of trailwarden's own deployment.
+const SourceSelf = "self"
+
 // Incident is findings on one trail in one stretch of time, with actor, repair, outcome and blind window.
 // Texts that come from records are kept as they were written: whoever renders them escapes them.
 type Incident struct {

@@ -30,12 +30,12 @@ func StageOf(inc incident.Incident) incident.Stage {
 // anything: somebody should look at it.
 func Ended(inc incident.Incident) bool {
 	switch {
-	case inc.Outcome == incident.Confirmed:
-		return inc.Stage == "" || inc.Stage == incident.StageConfirmed || inc.Stage == incident.StageEvidence
-	case inc.Outcome == incident.Restored:
-		return Own(inc) || inc.Stage == incident.StageRepaired || inc.Stage == incident.StageEvidence
+	case StageOf(inc) == incident.StageConfirmed:
+		return true
+	case inc.Stage == incident.StageEvidence:
+		return inc.Outcome == incident.Confirmed || inc.Outcome == incident.Restored
 	}
-	return false
+	return inc.Outcome == incident.Restored && (Own(inc) || inc.Stage == incident.StageRepaired)
 }
 
 // Identity names one piece of news about one incident, in 32 hex digits: the same however often it is sent, so that a

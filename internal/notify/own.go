@@ -7,10 +7,11 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
 
-// Own says whether an incident is about trailwarden itself and no trail: a channel that fails, a sign of life, a storm of
-// incidents told as one. Of such there is no call, nobody who made it, and nothing that was not recorded.
+// Own says whether an incident is about trailwarden itself and no trail: a deployment that was changed, a channel that fails, a sign of
+// life, a storm of incidents told as one. Of such there is no call, nobody who made it, and nothing that was not recorded.
 func Own(inc incident.Incident) bool {
-	return inc.Trail.ARN == "" && inc.Record == nil && len(inc.Findings) > 0 && strings.HasPrefix(inc.Findings[0].Rule, "own.")
+	return inc.Trail.ARN == "" && inc.Record == nil && len(inc.Findings) > 0 &&
+		(inc.Source == incident.SourceSelf || strings.HasPrefix(inc.Findings[0].Rule, "own."))
 }
 
 // Quiet says whether an incident of trailwarden's own is a mere sign of life, for channels that wake people.

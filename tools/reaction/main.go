@@ -6,12 +6,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -132,18 +140,42 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // serve starts the stub. For TLS the process trusts its certificate beside all of the system's, so that loading
 // the roots costs what it costs in Lambda.
-func serve(h http.Handler, tls bool) (*httptest.Server, []string, error) {
-	if !tls {
+func serve(h http.Handler, secure bool) (*httptest.Server, []string, error) {
+	if !secure {
 		return httptest.NewServer(h), nil, nil
 	}
-	server := httptest.NewTLSServer(h)
+	root, leaf, err := certify()
+	if err != nil {
+		return nil, nil, err
+	}
+	server := httptest.NewUnstartedServer(h)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{leaf}}
+	server.StartTLS()
 	system, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
-	bundle := append(system, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})...)
+	bundle := append(system, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root})...)
 	file := filepath.Join(os.TempDir(), fmt.Sprintf("reaction-%d.pem", os.Getpid()))
 	if err := os.WriteFile(file, bundle, 0o600); err != nil {
 		return nil, nil, err
 	}
 	return server, []string{"SSL_CERT_FILE=" + file}, nil
+}
+
+// certify makes a root with a name like those that AWS's certificates come from, and a certificate of it for this machine.
+func certify() (root []byte, leaf tls.Certificate, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, leaf, err
+	}
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"Not Amazon"}, CommonName: "Root of tools/reaction"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	if root, err = x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key); err != nil {
+		return nil, leaf, err
+	}
+	own := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, own, ca, key.Public(), key)
+	return root, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // resident reads the resident memory of a process, in MB.

@@ -74,10 +74,12 @@ func says(err error, codes []string) bool {
 	return slices.Contains(codes, code)
 }
 
+const unreached = "see that this machine reaches the service (network, proxy, AWS_ENDPOINT_URL), and look again: trailwarden doctor"
+
 // unread is the check of something that could not be read.
 func unread(name string, err error) Check {
 	code, text := answered(err)
-	mend := "see that this machine reaches the service (network, proxy, AWS_ENDPOINT_URL), and look again: trailwarden doctor"
+	mend := unreached
 	switch {
 	case slices.Contains(deniedCodes, code):
 		mend = "use credentials that may read it: `trailwarden deploy --print-policy` prints what that takes"

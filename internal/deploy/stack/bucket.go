@@ -16,8 +16,10 @@ import (
 
 // Object is where a zip or a template lies.
 type Object struct {
-	Bucket, Key, Version string
-	SHA256               string // base64
+	Bucket  string `json:"bucket"`  // its name
+	Key     string `json:"key"`     // of the object
+	Version string `json:"version"` // of the object; a text in brackets while it is not uploaded
+	SHA256  string `json:"sha256"`  // of the zip, base64
 }
 
 // BucketFor is the usual name of an account's bucket in a Region.

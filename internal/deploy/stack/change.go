@@ -44,10 +44,10 @@ type ChangeSet struct {
 
 // Change is what happens to one resource.
 type Change struct {
-	Action      string `json:"action"` // Add, Modify, Remove
-	ID          string `json:"id"`
-	Type        string `json:"type"`
-	Replacement bool   `json:"replacement"`
+	Action      string `json:"action"`      // Add, Modify, Remove
+	ID          string `json:"id"`          // of the resource in the template
+	Type        string `json:"type"`        // of the resource, as CloudFormation names it
+	Replacement bool   `json:"replacement"` // another one is made in its place
 }
 
 const look = 3 * time.Second

@@ -18,6 +18,10 @@ import (
 type formation struct{ looked bool }
 
 func (x *formation) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodPut { // the template, on its way to the bucket
+		status := map[string]int{http.MethodGet: 404, http.MethodPut: 200}[r.Method]
+		return &http.Response{StatusCode: status, Header: http.Header{"X-Amz-Version-Id": {"1"}}, Request: r, Body: http.NoBody}, nil
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -45,7 +49,7 @@ func TestProposeReverts(t *testing.T) {
 	for _, revert := range []bool{false, true} {
 		d := &Deployer{Name: "trailwarden", Pause: func(context.Context, time.Duration) error { return nil },
 			Config: aws.Config{Region: "eu-central-1", HTTPClient: &http.Client{Transport: &formation{}}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}}
-		set, err := d.Propose(t.Context(), Proposal{Template: "t", Revert: revert})
+		set, err := d.Propose(t.Context(), Proposal{Template: "t", Revert: revert, Parameters: map[string]string{"ArtifactBucket": "zips", "ArtifactKey": "trailwarden/v1/x.zip"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,8 +34,8 @@ type Deployer struct {
 
 // Leftover is something that was made and is there, and the command that removes it.
 type Leftover struct {
-	What   string `json:"what"`
-	Remove string `json:"remove"`
+	What   string `json:"what"`   // what there is, in words
+	Remove string `json:"remove"` // the command that removes it for good
 }
 
 // Leftovers lists what was made so far and is no part of a stack that stands.
@@ -169,6 +169,9 @@ type View struct {
 func (v View) Underway() bool {
 	return strings.HasSuffix(v.Status, "_IN_PROGRESS") && v.Status != string(types.StackStatusReviewInProgress)
 }
+
+// Going says whether CloudFormation is removing it.
+func (v View) Going() bool { return v.Status == "DELETE_IN_PROGRESS" }
 
 // Stands says whether there is a stack that works, as far as CloudFormation goes.
 func (v View) Stands() bool {

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger/memory"
+	"github.com/trailwarden/trailwarden/internal/notify"
+)
+
+// gate is a channel that is held up.
+type gate struct {
+	*post
+	entered, release chan struct{}
+}
+
+func (g gate) Notify(ctx context.Context, inc incident.Incident) error {
+	g.entered <- struct{}{}
+	<-g.release
+	return g.post.Notify(ctx, inc)
+}
+
+// TestFlushesTakeTurns: what waits is sent once, also when a process begins to send it while it is at it already. (No bubble: who waits for a
+// mutex stops its clock.)
+func TestFlushesTakeTurns(t *testing.T) {
+	k := newKept(t)
+	k.mail.down = errors.New("down")
+	k.handle(t, k.stop(t, "main"))
+	k.mail.down = nil
+	k.world.Advance(time.Hour)
+	held := gate{k.mail, make(chan struct{}, 10), make(chan struct{})}
+	k.engine.Channels[0].Notifier = held
+	read := make(chan struct{}, 10)
+	var both sync.WaitGroup
+	flush := func() {
+		if err := k.engine.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	both.Go(flush)
+	<-held.entered
+	k.store.Fault = func(s memory.Step) error {
+		if s.Op == "Messages" {
+			read <- struct{}{}
+		}
+		return nil
+	}
+	both.Go(flush)
+	select {
+	case <-read:
+		time.Sleep(10 * time.Millisecond) // it has the list
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(held.release)
+	both.Wait()
+	if got := stages(k.mail.take()); len(got) != 1 {
+		t.Errorf("told %q", got)
+	}
+}
+
+// TestMessagesThatWaitedAreSent: messages that waited for older ones go out with them, and not when they would be due if this process
+// had died.
+func TestMessagesThatWaitedAreSent(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		k.mail.down = notify.Permanent(errors.New("no such topic"))
+		fault := Fault{Rule: "lambda.code", Severity: incident.Critical, Resource: "trailwarden-react", Text: "other code", Got: "bbb", Mend: "Deploy it again."}
+		k.handle(t, k.stop(t, "main"))
+		k.mail.down = nil
+		if err := k.engine.Faults(t.Context(), []Fault{fault}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.mail.take(); len(got) != 0 || !k.engine.Owes() {
+			t.Fatalf("told %q before what was there first, owes %t", stages(got), k.engine.Owes())
+		}
+		if err := k.engine.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.mail.take(); len(got) != 1 || got[0].Findings[0].Rule != "lambda.code" || k.engine.Owes() {
+			t.Errorf("told %q, owes %t", stages(got), k.engine.Owes())
+		}
+	})
+}
