@@ -41,9 +41,8 @@ build: ## build bin/trailwarden for this machine
 
 # The program with the function's zip in it, so that `trailwarden deploy` needs no other file.
 standalone: dist/trailwarden-lambda-arm64.zip ## build bin/trailwarden with the Lambda function's zip in it
-	@cp $< cmd/trailwarden/built-in.zip
-	@CGO_ENABLED=0 go build -tags withzip -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
-	@rm cmd/trailwarden/built-in.zip
+	@trap 'rm -f cmd/trailwarden/built-in.zip' EXIT; cp $< cmd/trailwarden/built-in.zip; \
+		CGO_ENABLED=0 go build -tags withzip -trimpath -ldflags "$(LDFLAGS)" -o bin/trailwarden ./cmd/trailwarden
 	@ls -l bin/trailwarden
 
 ZIPS := $(foreach name,trailwarden-lambda trailwarden-scan-lambda,dist/$(name)-arm64.zip dist/$(name)-amd64.zip)

@@ -101,7 +101,7 @@ func build(ctx context.Context, log *slog.Logger, environ []string) (*function, 
 		if err != nil {
 			log.Error("the deployment is not watched", "error", err.Error())
 		} else {
-			f.self = &watcher{Watch: &selfwatch.Watch{Config: aws, Expect: expect}}
+			f.self = &watcher{Watch: &selfwatch.Watch{Config: aws, Expect: expect, Settle: settleTime}}
 		}
 	}
 	return f, nil
@@ -117,6 +117,9 @@ func configuration(environ []string) (config.Config, error) {
 	return config.Load(layer, config.Env(environ))
 }
 
+// bothConfigured is what a wrong configuration is found on.
+const bothConfigured = "the functions' configuration"
+
 // misconfigured is what people are told of a configuration that is wrong: a channel that was left out cannot tell them itself.
 func misconfigured(problems error) []engine.Fault {
 	if problems == nil {
@@ -127,7 +130,7 @@ func misconfigured(problems error) []engine.Fault {
 		text = strings.ToValidUTF8(text[:2000], "") + "…"
 	}
 	return []engine.Fault{{
-		Rule: "lambda.config", Severity: incident.High, Resource: "the functions' configuration",
+		Rule: "lambda.config", Severity: incident.High, Resource: bothConfigured,
 		Text: "part of the functions' configuration is wrong and left out: perhaps not everybody is told, or not of everything",
 		Want: "a configuration without mistakes", Got: text, Mend: "deploy one without mistakes: trailwarden deploy --update -c trailwarden.yaml",
 	}}

@@ -27,6 +27,8 @@ const (
 	// lookTime is how long react may look, and lookLeft how much time it leaves of its invocation.
 	lookTime = 10 * time.Second
 	lookLeft = 5 * time.Second
+	// settleTime is how long a deployment takes for both functions.
+	settleTime = 2 * time.Minute
 )
 
 // afterwards does what is due when an event was handled: it takes nothing from the event's own time, and its failure is none of the
@@ -79,7 +81,7 @@ func (f *function) look(ctx context.Context) error {
 	}
 	unread, some := errors.AsType[*selfwatch.Unread](err)
 	if !some {
-		return errors.Join(err, f.engine.Faults(ctx, faults, nil))
+		unread = &selfwatch.Unread{}
 	}
 	for _, refused := range unread.Refused {
 		if f.self.news(refused.Error()) {
@@ -87,7 +89,13 @@ func (f *function) look(ctx context.Context) error {
 				"hint", "deploy the template of this release: its roles may")
 		}
 	}
-	return errors.Join(errors.Join(unread.Errs...), f.engine.Faults(ctx, faults, unread.Hides))
+	const changed = "lambda.config"
+	unlike := unread.Hides(changed, f.self.Expect.React.Name) || slices.ContainsFunc(found, func(x selfwatch.Finding) bool { return x.Rule == changed })
+	hidden := func(rule, resource string) bool {
+		// While the two functions may be set up differently, what one makes of its configuration says nothing of the other's.
+		return unread.Hides(rule, resource) || unlike && resource == bothConfigured
+	}
+	return errors.Join(errors.Join(unread.Errs...), f.engine.Faults(ctx, faults, hidden))
 }
 
 // news says whether a text is told for the first time.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -83,7 +84,7 @@ func (p *pair) function(t *testing.T, disk *memory.Disk, role string) *function 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &function{engine: e, metrics: io.Discard, self: &watcher{Watch: &selfwatch.Watch{Config: cfg, Expect: expect}}}
+	return &function{engine: e, metrics: io.Discard, self: &watcher{Watch: &selfwatch.Watch{Config: cfg, Expect: expect, Settle: settleTime}}}
 }
 
 // looks has one of the functions run once, long enough after it looked last, with an event that is none of a fault.
@@ -184,6 +185,30 @@ func TestTwoLookAsOne(t *testing.T) {
 			if told := p.told(); len(told) != 1 || !strings.Contains(told[0].Subject, "well again") {
 				t.Errorf("round %d: ended as %v", round, told)
 			}
+		}
+	})
+}
+
+// TestOneMisconfigured: what is wrong with one function's configuration alone is told once, and the other, which has a good one, does not take
+// it for mended again and again.
+func TestOneMisconfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		p.react.faults = misconfigured(errors.New("TRAILWARDEN_SNS_TOPIC_ARN: no ARN"))
+		p.deployment.Change(func(x *deployment.Parts) { x.Environment(deployment.React)["TRAILWARDEN_SNS_TOPIC_ARN"] = "x" })
+		for range 4 {
+			p.looks(t, p.react)
+			p.looks(t, p.sweep)
+		}
+		if told := p.told(); len(told) != 2 { // the configuration, and that they differ
+			t.Errorf("told %d times: %v", len(told), told)
+		}
+		p.react.faults = nil
+		p.deployment.Heal()
+		p.looks(t, p.sweep)
+		p.looks(t, p.react)
+		if told := p.told(); len(told) != 2 {
+			t.Errorf("ended as %v", told)
 		}
 	})
 }

@@ -224,7 +224,7 @@ func (a *app) deploy(c *cobra.Command, f deployFlags) error {
 	if !f.dryRun && !a.yes && !terminal(a.stdin) {
 		return usage("say --yes to do it without being asked, or --dry-run to see what would be done", "nobody to ask: standard input is no terminal")
 	}
-	settings, err := a.settled(f)
+	settings, err := a.settled(d, f)
 	if err != nil {
 		return err
 	}
@@ -314,14 +314,23 @@ func (d *deployment) stands(ctx context.Context, update bool) error {
 	return nil
 }
 
+// asked is a parameter as far as somebody has asked for it: what the command line names wins over what follows from the configuration, and
+// that over what the stack has.
+func (d *deployment) asked(name string) (value string, ok bool) {
+	for _, from := range []map[string]string{d.parameters, d.derived, d.before.Parameters} {
+		if value, ok = from[name]; ok {
+			break
+		}
+	}
+	return value, ok
+}
+
 // compute works out the parameters: what the command line names, what follows from the configuration, what the stack has already.
 func (d *deployment) compute(o stack.Object, release string) {
 	d.effective = map[string]string{}
 	for _, p := range d.template.Parameters() {
-		for _, from := range []map[string]string{d.before.Parameters, d.derived, d.parameters} { // the last one wins
-			if v, ok := from[p.Name]; ok {
-				d.effective[p.Name] = v
-			}
+		if v, ok := d.asked(p.Name); ok {
+			d.effective[p.Name] = v
 		}
 	}
 	d.effective["Baseline"] = ""

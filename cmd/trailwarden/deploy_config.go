@@ -38,7 +38,7 @@ func (a *app) takesFile(f deployFlags) bool {
 }
 
 // settled is what the configuration file says to a deployed function. Everything that can be known before AWS is asked is checked.
-func (a *app) settled(f deployFlags) (artifact.Settings, error) {
+func (a *app) settled(d *deployment, f deployFlags) (artifact.Settings, error) {
 	a.notDeployed()
 	if f.noConfig || a.configPath() == "" {
 		return artifact.Settings{}, nil
@@ -54,10 +54,10 @@ func (a *app) settled(f deployFlags) (artifact.Settings, error) {
 		a.note("%s of %s is not deployed: %s", x.Key, plain(a.configPath()), x.Why)
 	}
 	cfg, err := config.Load(config.JSON(a.configPath(), documentOr(s.Document)))
-	if err != nil {
+	if err != nil || f.update { // the stack's own parameters count too, and are not known yet
 		return s, err
 	}
-	return s, able(cfg)
+	return s, able(d.beside(cfg))
 }
 
 // documentOr is a configuration that says nothing, where there is none.
@@ -120,14 +120,15 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 	if err != nil {
 		return err
 	}
-	if err := able(cfg); err != nil {
-		return err
-	}
 	if kept && s.Document != nil && !bytes.Equal(s.Document, zip.Config) {
 		a.note("%s is not what is deployed, and was not named: -c %[1]s deploys it", plain(a.configPath()))
 	}
 	if !kept {
 		maps.Copy(d.derived, deploy.Configured(cfg, deploy.Stack{Partition: trail.PartitionOf(d.Region), Account: d.Account, Region: d.Region}))
+	}
+	cfg = d.beside(cfg)
+	if err := able(cfg); err != nil {
+		return err
 	}
 	d.derived["Config"] = ""
 	if zip.Config != nil {
@@ -155,6 +156,18 @@ func (d *deployment) zipBefore(ctx context.Context) (artifact.Artifact, error) {
 		return artifact.Artifact{}, fail(exitError, "name what is to be in the new one: --baseline FILE, -c FILE", err)
 	}
 	return d.old, nil
+}
+
+// beside is a configuration with what the stack's parameters say besides: they win, as the functions' environment does.
+func (d *deployment) beside(cfg config.Config) config.Config {
+	for name, at := range map[string]*string{"EventBusArn": &cfg.Notify.EventBridge.Bus, "ChatTopicArn": &cfg.Notify.AmazonQ.TopicARN, "AnchorBucket": &cfg.Anchor.Bucket} {
+		if value, _ := d.asked(name); value != "" {
+			*at = value
+		}
+	}
+	hub, _ := d.asked("SecurityHub")
+	cfg.Notify.SecurityHub = cfg.Notify.SecurityHub || hub == "yes"
+	return cfg
 }
 
 // told is a line about the configuration for people.

@@ -197,6 +197,10 @@ func TestDeployWhatLiesHere(t *testing.T) {
 		!strings.Contains(stdout, "Told by: sns (security@example.com) (no configuration file)") {
 		t.Errorf("--no-config: exit code %d\n%s", code, stdout)
 	}
+	if code, stdout, _ = s.run("deploy", "--dry-run", "--history", "0", "--zip", s.zip, "--email", "security@example.com", "--no-config", "--security-hub", "yes",
+		"--event-bus-arn", "arn:aws:events:eu-central-1:111122223333:event-bus/security"); code != exitOK || !strings.Contains(stdout, "Told by: sns (security@example.com), securityhub, eventbridge (no configuration file)") {
+		t.Errorf("channels by flags: exit code %d\n%s", code, stdout)
+	}
 	// An update does not take what was not named, whatever is in it, and says that it is another.
 	s.deploy()
 	before := s.parameters()["ArtifactSha256"]

@@ -186,7 +186,7 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "Tell"
         Effect   = "Allow"
-        Action   = "sns:Publish"
+        Action   = ["sns:Publish", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
         Resource = aws_sns_topic.this.arn
       },
       {
@@ -276,7 +276,7 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "TellChat"
         Effect   = "Allow"
-        Action   = "sns:Publish"
+        Action   = ["sns:Publish", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
         Resource = var.chat_topic_arn
       },
       ], var.evidence_bucket == "" ? [] : [
@@ -511,7 +511,8 @@ resource "aws_iam_policy" "boundary" {
           "lambda:ListEventSourceMappings", "logs:CreateLogStream", "logs:PutLogEvents", "organizations:DescribeOrganization",
           "organizations:ListDelegatedAdministrators", "s3:GetObject", "s3:PutObject", "s3:PutObjectRetention",
           "scheduler:GetSchedule", "secretsmanager:GetSecretValue", "securityhub:BatchImportFindings",
-          "securityhub:BatchUpdateFindings", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
+          "securityhub:BatchUpdateFindings", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish",
+          "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
           "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "ssm:GetParameter", "sts:AssumeRole",
         ]
         Resource = "*"

@@ -289,3 +289,14 @@ func TestDefaultsAreValid(t *testing.T) {
 		}
 	}
 }
+
+// TestTopicName: the length that the pattern leaves out is counted.
+func TestTopicName(t *testing.T) {
+	for length, good := range map[int]bool{1: true, 256: true, 257: false} {
+		arn := "arn:aws:sns:eu-west-1:111122223333:" + strings.Repeat("x", length)
+		cfg, problems := FromEnv([]string{"SNSARN=" + arn})
+		if (problems == nil) != good || good != (cfg.SNS.TopicARN == arn) {
+			t.Errorf("%d characters: %v, %q", length, problems, cfg.SNS.TopicARN)
+		}
+	}
+}

@@ -61,6 +61,8 @@ var Permissions = []Permission{
 
 	{Action: "sts:AssumeRole", On: "the role `trailwarden-restore`; in an organization, `trailwarden-member` of member accounts", Feature: "restore, organization", Why: "become the role that the work needs", Roles: readers},
 	{Action: "sns:Publish", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "tell people", Roles: both},
+	{Action: "sns:GetTopicAttributes", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "see that the topic is there (sweep, once a day)", Roles: both},
+	{Action: "sns:ListSubscriptionsByTopic", On: "trailwarden's topic; the topic in `ChatTopicArn`", Feature: "telling", Why: "see that somebody reads it: else nobody would hear", Roles: both},
 	{Action: "dynamodb:GetItem", On: "trailwarden's table", Feature: "ledger", Why: "read an incident, the head of a chain", Roles: both},
 	{Action: "dynamodb:BatchGetItem", On: "trailwarden's table", Feature: "ledger", Why: "read several messages that are to be sent", Roles: both},
 	{Action: "dynamodb:PutItem", On: "trailwarden's table", Feature: "ledger", Why: "write an entry, an incident, the head of a chain, a lease, a message", Roles: both},

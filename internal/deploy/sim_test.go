@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -30,8 +31,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
+	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
@@ -390,6 +393,9 @@ func channelActions(t *testing.T) []string {
 		for _, kind := range []string{secret.InSecretsManager, secret.InParameterStore} {
 			(&vault.Vault{Config: cfg}).Secret(t.Context(), kind, "x")
 		}
+		told := config.Config{}
+		told.SNS.TopicARN = "arn:aws:sns:" + region + ":" + account + ":trailwarden"
+		channels.Probe(t.Context(), channels.Options{Config: told, AWS: cfg, Version: "test"})
 		hub, err := securityhub.Open(cfg, account, "test", time.Now)
 		ok(t)(hub, err)
 		for _, stage := range []incident.Stage{incident.StageOpened, incident.StageConfirmed} {
@@ -411,6 +417,10 @@ func called(do func(aws.Config)) (list []string) {
 			op, answer = "ListAttachedRolePolicies", "<ListAttachedRolePoliciesResponse/>"
 		case service == "scheduler":
 			op = "GetSchedule"
+		case service == "sns":
+			body, _ := io.ReadAll(r.Body)
+			form, _ := url.ParseQuery(string(body))
+			op, answer = form.Get("Action"), "<"+form.Get("Action")+"Response/>"
 		case strings.HasSuffix(r.URL.Path, "/configuration"):
 			op = "GetFunctionConfiguration"
 		case strings.HasSuffix(r.URL.Path, "/concurrency"):

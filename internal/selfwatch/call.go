@@ -41,11 +41,12 @@ func (c caller) get(ctx context.Context, s awscall.Service, op, target, path str
 }
 
 type configuration struct {
-	CodeSha256, Role, Runtime, State string
-	Timeout, MemorySize              int
-	Layers, FileSystemConfigs        []json.RawMessage
-	Environment                      struct{ Variables map[string]string }
-	VpcConfig                        struct{ SubnetIds []string }
+	CodeSha256, Role, Runtime, State, LastModified string
+
+	Timeout, MemorySize       int
+	Layers, FileSystemConfigs []json.RawMessage
+	Environment               struct{ Variables map[string]string }
+	VpcConfig                 struct{ SubnetIds []string }
 }
 
 func (c caller) configuration(ctx context.Context, name string) (out configuration, err error) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 )
@@ -30,6 +31,9 @@ func (l *look) functions(ctx context.Context, e Expect) {
 			l.fail(err, f.Name, "lambda.deleted", "lambda.code", "lambda.config")
 			l.hide(e.React.Name, "lambda.config") // where the two are held against each other
 			continue
+		}
+		if at, err := time.Parse("2006-01-02T15:04:05.999-0700", c.LastModified); err == nil && at.After(l.changed) {
+			l.changed = at
 		}
 		l.function(f, c, e.CodeSHA256)
 		environments = append(environments, c.Environment.Variables)

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -98,6 +99,11 @@ type Finding struct {
 type Watch struct {
 	Config aws.Config
 	Expect Expect
+	// Settle is how long after a change to a function it may be a deployment, which changes one after the other: what differs in code and
+	// configuration is not told before, or when it has been there for twice as long whatever was changed since. 0 tells all at once.
+	Settle time.Duration
+
+	held map[string]time.Time // since when findings are held back
 }
 
 // Look reads everything and says what is wrong. The error, an *Unread, says what could not be read; the findings hold all the same.
@@ -110,13 +116,39 @@ func (w *Watch) Look(ctx context.Context) ([]Finding, error) {
 	l.schedule(ctx, w.Expect)
 	l.queue(ctx, w.Expect)
 	l.repairs(ctx, w.Expect)
+	w.settle(&l, time.Now())
 	if len(l.unread.hidden) == 0 {
 		return l.findings, nil
 	}
 	return l.findings, &l.unread
 }
 
-// Unread is what a look could not see.
+// settle holds back what may be a deployment under way. It is neither told nor taken for ended.
+func (w *Watch) settle(l *look, now time.Time) {
+	before := w.held
+	w.held = make(map[string]time.Time)
+	if w.Settle <= 0 || now.Sub(l.changed) >= w.Settle {
+		return
+	}
+	l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool {
+		if f.Rule != "lambda.code" && f.Rule != "lambda.config" {
+			return false
+		}
+		key := f.Rule + " " + f.Resource + " " + f.Got
+		since, known := before[key]
+		if !known {
+			since = now
+		}
+		w.held[key] = since
+		if now.Sub(since) >= 2*w.Settle {
+			return false
+		}
+		l.hide(f.Resource, f.Rule)
+		return true
+	})
+}
+
+// Unread is what a look could not see, or did not tell yet.
 type Unread struct {
 	Errs []error // one for each read that failed
 	// Refused are those of them that IAM refused, of reads that older roles are not granted.
@@ -131,7 +163,10 @@ type hidden struct {
 }
 
 func (u *Unread) Error() string {
-	return errors.Join(append(slices.Clone(u.Errs), u.Refused...)...).Error()
+	if err := errors.Join(u.Unwrap()...); err != nil {
+		return err.Error()
+	}
+	return "the functions were changed just now"
 }
 
 // Unwrap returns every error.
@@ -149,6 +184,7 @@ type look struct {
 	caller
 	findings []Finding
 	unread   Unread
+	changed  time.Time // when one of the functions was changed last
 }
 
 func (l *look) find(rule string, severity incident.Severity, resource, text, want, got, mend string) {

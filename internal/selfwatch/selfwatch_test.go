@@ -4,8 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -72,6 +75,60 @@ func TestLook(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeploymentUnderWay: what a deployment changes, one function after the other, is not told; what somebody changes is, if later, and also
+// when they change it again and again; and nothing that was told is taken for ended meanwhile.
+func TestDeploymentUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const settle = 2 * time.Minute
+		d := deployment.New()
+		e, err := Parse(deployment.Self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := Watch{Settle: settle, Expect: e, Config: aws.Config{Region: deployment.Region, HTTPClient: &http.Client{Transport: over{d}}, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}}
+		change := func(code string) {
+			d.Change(func(p *deployment.Parts) {
+				p.Functions[deployment.React]["CodeSha256"], p.Functions[deployment.React]["LastModified"] = code, time.Now().UTC().Format("2006-01-02T15:04:05.000+0000")
+			})
+		}
+		look := func(told bool, when string) {
+			t.Helper()
+			found, err := w.Look(t.Context())
+			hidden := false
+			if unread, ok := errors.AsType[*Unread](err); ok {
+				hidden = unread.Hides("lambda.code", deployment.React)
+				if len(unread.Errs)+len(unread.Refused) > 0 || err.Error() == "" {
+					t.Errorf("%s: %v", when, err)
+				}
+			}
+			if code := slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == "lambda.code" }); code != told || hidden == told {
+				t.Errorf("%s: told %t, want %t; hidden %t", when, code, told, hidden)
+			}
+		}
+		change("new")
+		look(false, "the other function comes next")
+		time.Sleep(settle)
+		look(true, "it did not come")
+		change("newer")
+		look(false, "something else")
+		d.Heal()
+		change("good")
+		if found, err := w.Look(t.Context()); len(found) > 0 || err != nil {
+			t.Errorf("as deployed, and changed just now: %v, %v", found, err)
+		}
+		change("evil")
+		d.Change(func(p *deployment.Parts) { p.Concurrency[deployment.Sweep] = 0 })
+		if found, _ := w.Look(t.Context()); len(found) != 1 || found[0].Rule != "lambda.throttled" {
+			t.Errorf("what no deployment does waits: %v", found)
+		}
+		for range 4 {
+			time.Sleep(time.Minute)
+			change("evil")
+		}
+		look(true, "changed again and again")
+	})
 }
 
 // TestOlderTemplates: what a template did not tell is not looked at, and is not missed.
