@@ -32,7 +32,7 @@ var layers = []layer{
 	{level: 0, name: "secret", alone: true},
 	{level: 1, name: "incident", may: []string{"event", "trail"}, alone: true},
 	{level: 1, name: "logfile", may: []string{"event"}, alone: true, plus: "github.com/klauspost/compress/"},
-	{level: 1, name: "config", may: []string{"secret"}}, // so that everything above can say what is wrong with a file, and where
+	{level: 1, name: "config", may: []string{"secret"}},            // so that everything above can say what is wrong with a file, and where
 	{level: 1, name: "awscall", may: []string{"trail"}, aws: true}, // what AWS is asked without the SDK's clients
 	{level: 2, name: "baseline", may: []string{"trail", "config"}},
 	{level: 2, name: "guard", may: []string{"event", "trail", "incident"}, alone: true},
@@ -61,6 +61,7 @@ var below = []string{"event", "trail", "secret", "incident", "logfile", "config"
 var unwanted = []string{
 	"text/template", "html/template", "net/rpc", "encoding/gob", "expvar", "net/http/pprof", "testing",
 	"github.com/goccy/", "github.com/spf13/", "github.com/google/",
+	"github.com/aws/aws-sdk-go-v2/config", // the chain of credentials: the function has its own in the environment
 	module + "internal/sim", module + "internal/config/file", module + "internal/config/yaml", module + "internal/baseline/file", module + "internal/drill",
 }
 
@@ -142,8 +143,17 @@ func TestNobodyWritesByTemplate(t *testing.T) {
 	}
 }
 
+// clients are those of the SDK's that the Lambda function has. Each makes tables when a process starts, which a cold start waits for:
+// what few calls are made of other services goes by internal/awscall.
+var clients = []string{"cloudtrail", "internal", "s3", "sns"}
+
 func TestLambdaCarriesNoWeight(t *testing.T) {
 	for _, p := range list(t, "-deps", "-tags=lambda.norpc", "./cmd/trailwarden-lambda") {
+		if service, ok := strings.CutPrefix(p.ImportPath, "github.com/aws/aws-sdk-go-v2/service/"); ok {
+			if service, _, _ = strings.Cut(service, "/"); !slices.Contains(clients, service) {
+				t.Errorf("cmd/trailwarden-lambda links the SDK's client of %s: call it by internal/awscall", service)
+			}
+		}
 		for _, prefix := range unwanted {
 			if p.ImportPath == prefix || strings.HasPrefix(p.ImportPath, strings.TrimSuffix(prefix, "/")+"/") {
 				t.Errorf("cmd/trailwarden-lambda links %s", p.ImportPath)

@@ -51,7 +51,7 @@ func (c *Client) start(ctx context.Context, a trail.ARN, incidentID string) (id 
 	err = c.retry(ctx, string(trail.StartLogging), a.String(), func(ctx context.Context) error {
 		answer, err := call.Do(ctx, awscall.Request{
 			Service: awscall.CloudTrail, Region: a.Region, Method: http.MethodPost, Body: body,
-			Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target + string(trail.StartLogging)}},
+			Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {toStart}},
 		})
 		id = cmp.Or(answer.Header.Get("X-Amzn-Requestid"), answer.Header.Get("X-Amz-Requestid"))
 		return err

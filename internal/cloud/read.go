@@ -202,7 +202,7 @@ func (c *Client) status(ctx context.Context, a trail.ARN) (trail.Status, error) 
 
 		LatestDeliveryError, LatestDigestDeliveryError, LatestCloudWatchLogsDeliveryError, LatestNotificationError string
 	}
-	if err := c.lean().JSON(ctx, awscall.CloudTrail, a.Region, target+"GetTrailStatus", named{a.String()}, &out); err != nil {
+	if err := c.lean().JSON(ctx, awscall.CloudTrail, a.Region, toStatus, named{a.String()}, &out); err != nil {
 		return trail.Status{}, err
 	}
 	if out.IsLogging == nil {
@@ -223,8 +223,12 @@ func (c *Client) status(ctx context.Context, a trail.ARN) (trail.Status, error) 
 	}, nil
 }
 
-// target is what CloudTrail's operations are called before their names.
-const target = "CloudTrail_20131101."
+// The two operations of CloudTrail that are called without its client, whole: no name is ever put together, so that a look at
+// the function's binary shows which calls it can make.
+const (
+	toStatus = "CloudTrail_20131101.GetTrailStatus"
+	toStart  = "CloudTrail_20131101.StartLogging"
+)
 
 // named is a request that says nothing but a trail.
 type named struct{ Name string }

@@ -631,6 +631,7 @@ func answerOf(t *testing.T, api *runtimeapi.Server, payload []byte) runtimeapi.A
 // TestDeployedOnMoto: a StopLogging that is put on the bus reaches the deployed queue by the deployed rule; the built function, with
 // the deployed environment and the deployed role's policies enforced, starts the trail again and tells people.
 func TestDeployedOnMoto(t *testing.T) {
+	t.Parallel()
 	binary := lambdaBinary(t)
 	m := startMoto(t)
 	s := m.deployTemplate(t, binary)

@@ -228,6 +228,7 @@ var motoCannot = map[string]string{
 // TestNewcomerOnMoto: one command deploys; a trail that is stopped then is started again by what was deployed; doctor finds all
 // well but for what moto does not do; destroy leaves the evidence and says so. Prints how long it took.
 func TestNewcomerOnMoto(t *testing.T) {
+	t.Parallel()
 	binary := lambdaBinary(t)
 	n := newNewcomer(t)
 	began := time.Now()

@@ -131,6 +131,7 @@ func (m moto) rules(t *testing.T, bus string, want ...string) {
 // rule to the central bus, by the rule there to the queue, and the built function starts the member's trail with the member's role,
 // policies enforced. What happens in the Region of IAM's events comes by the forwarder. The sweep needs none of it.
 func TestOrganizationOnMoto(t *testing.T) {
+	t.Parallel()
 	binary := lambdaBinary(t)
 	o := organize(t, startMoto(t))
 	o.stack = o.deployTemplate(t, binary, "OrganizationId", o.id, "MemberAccounts", o.member.account, "Baseline", baselineInZip)

@@ -399,7 +399,7 @@ func channelActions(t *testing.T) []string {
 		hub, err := securityhub.Open(cfg, account, "test", time.Now)
 		ok(t)(hub, err)
 		for _, stage := range []incident.Stage{incident.StageOpened, incident.StageConfirmed} {
-			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Stage: stage}))
+			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Stage: stage, Outcome: incident.Confirmed}))
 		}
 	})
 }

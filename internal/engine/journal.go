@@ -118,14 +118,14 @@ func (j *Journal) See(_ context.Context, a trail.ARN, s trail.Status) {
 	j.sight[a] = s
 }
 
-// Seen remembers how a trail was seen last, now that the incident of it is kept: who dies in between finds the same once more. What is written
-// is what a later process has to know, and only when it has changed; deliveries alone are no reason to write.
-func (j *Journal) Seen(ctx context.Context, a trail.ARN) {
+// Seen remembers how a trail was seen last, when the incident of it is kept: who dies in between, or cannot keep it, finds the same once more. What is
+// written is what a later process has to know, and only when it has changed; deliveries alone are no reason to write.
+func (j *Journal) Seen(ctx context.Context, a trail.ARN, kept bool) {
 	j.mu.Lock()
 	s, ok := j.sight[a]
 	delete(j.sight, a)
 	j.mu.Unlock()
-	if !ok {
+	if !ok || !kept {
 		return
 	}
 	before, known, err := j.Status(ctx, a)

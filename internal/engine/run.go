@@ -169,8 +169,8 @@ func (r *run) work(ctx context.Context, arn trail.ARN, records []event.Record) e
 	}
 	incidents = r.home(ctx, arn, incidents)
 	kept := r.incidents(ctx, arn, records, incidents)
-	if journal, lasting := r.Guard.Journal.(*Journal); lasting && kept {
-		journal.Seen(ctx, arn)
+	if journal, lasting := r.Guard.Journal.(*Journal); lasting {
+		journal.Seen(ctx, arn, kept)
 	}
 	if err != nil {
 		r.fail(Failure{Err: err, Trail: arn, Messages: messagesIn(records), Kept: kept && len(incidents) > 0 && r.Keeper != nil})
