@@ -40,7 +40,7 @@ func TestEvidenceEndsInTime(t *testing.T) {
 				t.Fatalf("%v after %v", err, time.Since(began))
 			}
 			cancel()
-			time.Sleep(began.Add(time.Minute).Sub(time.Now()))
+			time.Sleep(time.Until(began.Add(time.Minute)))
 		}
 		all := k.all(t)
 		e := all[slices.IndexFunc(all, func(inc incident.Incident) bool { return inc.Trail.ARN != "" })].Evidence
