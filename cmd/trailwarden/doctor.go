@@ -309,7 +309,7 @@ func (a *app) configChecks(ctx context.Context, r reach, deployed []byte, view s
 	where := r.aws
 	if len(channels.Configured(cfg)) > 0 {
 		cfg.Region = strings.Split(view.ID+":::", ":")[3]
-		checks = append(checks, a.channelChecks(ctx, cfg, where)...)
+		checks = append(checks, a.channelChecks(ctx, cfg, where, true)...)
 	}
 	return checks
 }

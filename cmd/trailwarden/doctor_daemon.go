@@ -47,7 +47,7 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 	default:
 		checks = append(checks, age(pinned, time.Now()))
 	}
-	checks = append(checks, a.channelChecks(ctx, cfg, where)...)
+	checks = append(checks, a.channelChecks(ctx, cfg, where, false)...)
 	checks = append(checks, doctor.Allowed(ctx, at.client.Config, at.self, needs(cfg, at, queue)))
 	every, err := time.ParseDuration(cfg.Watch.Sweep)
 	if err != nil || every <= 0 {
@@ -56,8 +56,9 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 	return append(checks, trailChecks(ctx, at, pinned, every)...)
 }
 
-// channelChecks ask every channel whether it would take a message. Nobody is told anything.
-func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.Options) []doctor.Check {
+// channelChecks ask every channel whether it would take a message. Nobody is told anything. Visiting are credentials that are not those of
+// who tells.
+func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.Options, visiting bool) []doctor.Check {
 	o, err := a.channelOptions(ctx, cfg, where)
 	if err != nil {
 		return []doctor.Check{{Name: "channels", Status: doctor.Unknown, Text: err.Error(), Mend: hintOf(err)}}
@@ -65,6 +66,7 @@ func (a *app) channelChecks(ctx context.Context, cfg config.Config, where cloud.
 	if len(channels.Configured(cfg)) == 0 {
 		return []doctor.Check{{Name: "channels", Status: doctor.Wrong, Text: "none is configured: nobody is told of anything", Mend: "set sns.topic_arn or another channel: docs/channels/README.md"}}
 	}
+	o.Visiting = visiting
 	var checks []doctor.Check
 	for _, v := range channels.Probe(ctx, o) {
 		check := doctor.Check{Name: "channel " + v.Channel, Status: doctor.OK, Text: v.Text}

@@ -137,7 +137,7 @@ func rowOf(inc incident.Incident) incidentRow {
 	if len(inc.Findings) > 0 {
 		r.rule = inc.Findings[0].Rule
 	}
-	if w := inc.BlindWindow; w != nil {
+	if w := blind(inc); w != nil {
 		r.blind = (time.Duration(w.Seconds * float64(time.Second))).Round(100 * time.Millisecond).String()
 		if w.Open {
 			r.blind += " (open)"
@@ -149,13 +149,34 @@ func rowOf(inc incident.Incident) incidentRow {
 	return r
 }
 
+// blind is what an incident cost in all: the trail may have been stopped several times within it.
+func blind(inc incident.Incident) *incident.BlindWindow {
+	var sum *incident.BlindWindow
+	seen := map[time.Time]bool{}
+	for _, t := range inc.Tamperings {
+		w := t.BlindWindow
+		if w == nil || seen[w.From] {
+			continue
+		}
+		seen[w.From] = true
+		if sum == nil {
+			sum = &incident.BlindWindow{}
+		}
+		sum.Seconds, sum.Open = sum.Seconds+w.Seconds, sum.Open || w.Open
+	}
+	if sum == nil {
+		return inc.BlindWindow
+	}
+	return sum
+}
+
 func incidentsCSV(w io.Writer, all []incident.Incident) error {
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"incident", "opened_at", "rule", "trail", "account", "region", "outcome", "severity", "count", "blind_seconds", "blind_open", "actor", "source_ip", "acknowledged_by", "ledger_seq", "ledger_hash"})
 	for _, inc := range all {
 		r := rowOf(inc)
 		var seconds, open, ip, by, seq, hash string
-		if b := inc.BlindWindow; b != nil {
+		if b := blind(inc); b != nil {
 			seconds, open = strconv.FormatFloat(b.Seconds, 'f', -1, 64), strconv.FormatBool(b.Open)
 		}
 		if inc.Actor != nil {

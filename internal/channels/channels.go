@@ -40,6 +40,8 @@ type Options struct {
 	Now      func() time.Time
 	Output   io.Writer // where channel stdout writes; nil where a verb writes its own data there: then there is no such channel
 	Heavy    Heavy
+	// Visiting says that the credentials are not those of who tells: what they may not read says nothing of a channel.
+	Visiting bool
 }
 
 // Heavy opens the channels that drag what the Lambda function is not to carry. One that is nil is absent.

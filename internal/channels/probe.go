@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/trailwarden/trailwarden/internal/awscall"
+	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/notify"
 )
 
@@ -42,6 +43,9 @@ func (c *Channel) Probe(ctx context.Context) Verdict {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	t, err := c.opened(ctx)
+	if refused, ok := errors.AsType[*vault.Error](err); ok && c.shared.Visiting && strings.HasPrefix(refused.Code, "AccessDenied") {
+		return Verdict{Channel: c.name, Good: true, Text: "its secret is for the functions alone, so that it is not asked from here: the next sign of life proves it"}
+	}
 	if err != nil {
 		return Verdict{Channel: c.name, Known: true, Text: err.Error(), Hint: "see docs/channels/" + c.name + ".md"}
 	}

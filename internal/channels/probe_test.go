@@ -1,6 +1,7 @@
 package channels_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/trailwarden/trailwarden/internal/channels"
+	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
@@ -59,5 +61,33 @@ func TestProbe(t *testing.T) {
 	world.Deny("*", "sns:GetTopicAttributes")
 	if v := verdict("sns"); v.Known {
 		t.Errorf("that we may not ask says nothing: %+v", v)
+	}
+}
+
+// closed is a vault that these credentials may not read from.
+type closed struct{ code string }
+
+func (c closed) Secret(context.Context, string, string) (string, error) {
+	return "", &vault.Error{Code: c.code, Hint: "allow it"}
+}
+
+// TestProbeWithoutTheSecret: that somebody else's credentials may not read a secret says nothing of the channel; that trailwarden's own may not
+// does, and so does a secret that is not there.
+func TestProbeWithoutTheSecret(t *testing.T) {
+	o := options(t, "TRAILWARDEN_NOTIFY_PAGERDUTY_ROUTING_KEY=secretsmanager:trailwarden/pagerduty")
+	for _, test := range []struct {
+		code        string
+		visiting    bool
+		known, good bool
+	}{
+		{"AccessDeniedException", true, false, true},
+		{"AccessDeniedException", false, true, false},
+		{"ResourceNotFoundException", true, true, false},
+	} {
+		o.Vault, o.Visiting = closed{test.code}, test.visiting
+		v := channels.Probe(t.Context(), o)[0]
+		if v.Known != test.known || v.Good != test.good || (v.Hint == "") != test.good {
+			t.Errorf("%+v: %+v", test, v)
+		}
 	}
 }

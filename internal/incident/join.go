@@ -264,6 +264,7 @@ func (inc *Incident) become(next Incident) {
 	if next.BlindWindow != nil {
 		inc.BlindWindow = next.BlindWindow
 	}
+	inc.lit(next)
 	if next.RepairedAt != nil {
 		inc.RepairedAt = next.RepairedAt
 	}

@@ -45,6 +45,26 @@ func confirmation(of Incident, request string, at time.Time) Incident {
 		Findings: []Finding{{Rule: "trail.start", Severity: Info}}, Record: &Record{EventID: "own-" + request, EventName: "StartLogging", EventTime: at, RequestID: request}}
 }
 
+// TestWindowEndsWithTheRepair: a deleted trail that a later sweep creates anew was blind until then, and no longer.
+func TestWindowEndsWithTheRepair(t *testing.T) {
+	deleted := told("e1", "DeleteTrail", "mallory", noon, Failed)
+	deleted.BlindWindow = Window(noon, time.Time{}, noon.Add(5*time.Second), FromRecords)
+	inc := Begin(deleted)
+	failing := swept("DeleteTrail", noon.Add(25*time.Second), Failed)
+	inc, _ = inc.Join(failing)
+	if w := inc.BlindWindow; !w.Open || w.Seconds != 30 {
+		t.Errorf("not mended after 30 s: the window is %+v", *w)
+	}
+	created := swept("DeleteTrail", noon.Add(33*time.Second), Repaired) // seen after 5 s more, repaired after 2 s more
+	created.Drifts = []Drift{}
+	inc, _ = inc.Join(created)
+	for what, w := range map[string]*BlindWindow{"incident": inc.BlindWindow, "tampering": inc.Tamperings[0].BlindWindow} {
+		if w.Open || w.Seconds != 40 || w.To == nil {
+			t.Errorf("%s: mended after 40 s, the window is %+v", what, *w)
+		}
+	}
+}
+
 func TestTakes(t *testing.T) {
 	stop := Begin(told("e1", "StopLogging", "mallory", noon, Repaired))
 	for _, c := range []struct {

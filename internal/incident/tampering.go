@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // contest names who keeps undoing the repairs.
@@ -77,6 +79,31 @@ func tampering(inc Incident) Tampering {
 		t.Principal = inc.Actor.Principal()
 	}
 	return t
+}
+
+// lit brings blind windows that are open up to what next found: they end when the trail records again. A sweep that creates a deleted
+// trail anew does not know since when it was gone, and has no window of its own.
+func (inc *Incident) lit(next Incident) {
+	end := next.SeenAt
+	back := (next.Outcome == Repaired || next.Outcome == Restored) && !slices.ContainsFunc(next.Drifts, func(d Drift) bool {
+		return d.Field == string(trail.FieldLogging) || d.Field == string(trail.FieldExists)
+	})
+	if back && next.RepairedAt != nil {
+		end = *next.RepairedAt
+	}
+	until := func(w *BlindWindow) *BlindWindow {
+		switch {
+		case w == nil || !w.Open || end.Before(w.From):
+			return w
+		case back:
+			return Window(w.From, end, end, w.Certainty)
+		}
+		return Window(w.From, time.Time{}, end, w.Certainty)
+	}
+	inc.BlindWindow = until(inc.BlindWindow)
+	for i := range inc.Tamperings {
+		inc.Tamperings[i].BlindWindow = until(inc.Tamperings[i].BlindWindow)
+	}
 }
 
 // Principal is who it was, in one text.

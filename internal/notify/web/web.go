@@ -99,7 +99,7 @@ func (c *Client) Get(ctx context.Context, to secret.Value, header http.Header, h
 // there. A webhook answers no more than that to a question.
 func (c *Client) Reach(ctx context.Context, to secret.Value) error {
 	a, err := c.call(ctx, http.MethodHead, to, nil, nil, nil)
-	if err != nil && a.Status != 0 && a.Status != http.StatusNotFound && a.Status != http.StatusGone && a.Status < 500 {
+	if err != nil && a.Status != 0 && a.Status != http.StatusNotFound && a.Status != http.StatusGone && (a.Status < 500 || a.Status == http.StatusNotImplemented) { // 501: one that knows no HEAD
 		return nil
 	}
 	return err
