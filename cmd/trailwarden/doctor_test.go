@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +92,54 @@ func TestAge(t *testing.T) {
 		if got.Status != want.status || !strings.Contains(got.Text, want.text) {
 			t.Errorf("%d days: %+v", days, got)
 		}
+	}
+}
+
+// The configuration that is deployed: whether it is the file here, and whether its channels would take a message.
+func TestDoctorAsksDeployedChannels(t *testing.T) {
+	s := newSite(t)
+	file := func(text string) {
+		t.Helper()
+		if err := os.WriteFile("trailwarden.yaml", []byte("version: 1\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func(name string) doctor.Check {
+		t.Helper()
+		_, stdout, stderr := s.run("doctor", "-o", "json")
+		fits(t, "doctor.v1.json", stdout)
+		var report examined
+		if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+			t.Fatalf("%v: %s", err, stderr)
+		}
+		for _, check := range report.Checks {
+			if check.Name == name {
+				return check
+			}
+		}
+		return doctor.Check{}
+	}
+	file("notify:\n  eventbridge:\n    bus: default\n  webhook:\n    url: secretsmanager:trailwarden/hook\n    secret: secretsmanager:trailwarden/key\n")
+	if code, stdout, stderr := s.deploy("-c", "trailwarden.yaml"); code != exitFindings {
+		t.Fatalf("deploy: %d\n%s%s", code, stdout, stderr)
+	}
+	if got := found("configuration"); got.Status != doctor.OK || !strings.Contains(got.Text, "webhook, eventbridge") {
+		t.Errorf("as deployed: %+v", got)
+	}
+	if got := found("channel eventbridge"); got.Status != doctor.OK {
+		t.Errorf("a bus that is there: %+v", got)
+	}
+	if got := found("channel webhook"); got.Status == doctor.OK || got.Mend == "" {
+		t.Errorf("a secret that nobody can read: %+v", got)
+	}
+	file("notify:\n  eventbridge:\n    bus: other\n")
+	if got := found("configuration"); got.Status != doctor.Wrong || !strings.HasPrefix(got.Mend, "trailwarden deploy --update -c trailwarden.yaml") {
+		t.Errorf("another file: %+v", got)
+	}
+	if err := os.Remove("trailwarden.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if got := found("configuration"); got.Status != doctor.OK {
+		t.Errorf("without a file: %+v", got)
 	}
 }
