@@ -22,7 +22,7 @@ LAMBDA_TAGS := lambda.norpc,timetzdata
 FORCE:
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## show it all on a simulated AWS: no account, no network
 	@go run ./cmd/trailwarden demo

@@ -292,7 +292,9 @@ func (a *app) configChecks(ctx context.Context, r reach, deployed []byte, view s
 	const name = "configuration"
 	var checks []doctor.Check
 	if path := a.configPath(); path != "" {
-		if s, err := artifact.Configure(file.Read(path)); err == nil && !bytes.Equal(s.Document, deployed) {
+		if s, err := artifact.Configure(file.Read(path)); err == nil && deployed == nil && s.Document != nil {
+			checks = append(checks, doctor.Check{Name: name, Status: doctor.Waiting, Text: path + " is not deployed: what it says of channels, routing, evidence and anchors does not hold there", Mend: "trailwarden deploy --update -c " + doctor.Quote(path)})
+		} else if err == nil && !bytes.Equal(s.Document, deployed) {
 			checks = append(checks, doctor.Check{Name: name, Status: doctor.Wrong, Text: path + " is not what is deployed: what it says of channels, routing, evidence and anchors does not hold there", Mend: "trailwarden deploy --update -c " + doctor.Quote(path)})
 		}
 	}

@@ -78,7 +78,7 @@ resource "aws_iam_role" "sweep" {
 }
 
 resource "aws_iam_role_policy" "sweep" {
-  name = "log-and-hand-on"
+  name = "sweep"
   role = aws_iam_role.sweep.name
   policy = jsonencode({
     Version = "2012-10-17"
@@ -259,14 +259,14 @@ resource "aws_iam_policy" "watch" {
       {
         Sid      = "PutIncidentsOnBus"
         Effect   = "Allow"
-        Action   = "events:PutEvents"
+        Action   = ["events:PutEvents", "events:DescribeEventBus"]
         Resource = var.event_bus_arn
       },
       ], var.security_hub ? [
       {
         Sid    = "TellSecurityHub"
         Effect = "Allow"
-        Action = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"]
+        Action = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings", "securityhub:DescribeHub"]
         Resource = [
           "arn:${local.partition}:securityhub:${local.region}:${local.account}:product/${local.account}/default",
           "arn:${local.partition}:securityhub:${local.region}:${local.account}:hub/default",
@@ -505,14 +505,14 @@ resource "aws_iam_policy" "boundary" {
           "cloudtrail:ListTrails", "cloudtrail:LookupEvents", "cloudtrail:PutEventConfiguration",
           "cloudtrail:PutEventSelectors", "cloudtrail:PutInsightSelectors", "cloudtrail:RemoveTags", "cloudtrail:StartLogging",
           "cloudtrail:UpdateTrail", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem",
-          "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "ec2:DescribeRegions", "events:DescribeRule",
-          "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies", "kms:Decrypt", "kms:DescribeKey",
-          "kms:GenerateDataKey", "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
-          "lambda:ListEventSourceMappings", "logs:CreateLogStream", "logs:PutLogEvents", "organizations:DescribeOrganization",
-          "organizations:ListDelegatedAdministrators", "s3:GetObject", "s3:PutObject", "s3:PutObjectRetention",
-          "scheduler:GetSchedule", "secretsmanager:GetSecretValue", "securityhub:BatchImportFindings",
-          "securityhub:BatchUpdateFindings", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish",
-          "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
+          "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "ec2:DescribeRegions", "events:DescribeEventBus",
+          "events:DescribeRule", "events:ListTargetsByRule", "events:PutEvents", "iam:ListAttachedRolePolicies", "kms:Decrypt",
+          "kms:DescribeKey", "kms:GenerateDataKey", "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration",
+          "lambda:InvokeFunction", "lambda:ListEventSourceMappings", "logs:CreateLogStream", "logs:PutLogEvents",
+          "organizations:DescribeOrganization", "organizations:ListDelegatedAdministrators", "s3:GetObject", "s3:PutObject",
+          "s3:PutObjectRetention", "scheduler:GetSchedule", "secretsmanager:GetSecretValue", "securityhub:BatchImportFindings",
+          "securityhub:BatchUpdateFindings", "securityhub:DescribeHub", "sns:GetTopicAttributes",
+          "sns:ListSubscriptionsByTopic", "sns:Publish", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
           "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "ssm:GetParameter", "sts:AssumeRole",
         ]
         Resource = "*"

@@ -2,7 +2,6 @@ package baseline
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -88,11 +87,11 @@ func narrow(read, write trail.Events) string {
 	return write.String()
 }
 
-var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var bucketForm = lazily(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // targets advises on where things go.
 func (c *checker) targets(at string, t Trail) {
-	c.when(t.Bucket != "" && (!bucketForm.MatchString(t.Bucket) || strings.Contains(t.Bucket, "..")), "bucket_name", at+".s3_bucket_name",
+	c.when(t.Bucket != "" && (!bucketForm().MatchString(t.Bucket) || strings.Contains(t.Bucket, "..")), "bucket_name", at+".s3_bucket_name",
 		short(t.Bucket)+" is not a name that S3 allows", "compare it with what the trail has: `trailwarden baseline diff`")
 	c.when(t.Bucket != "" && t.BucketOwner == "", "no_bucket_owner", at+".s3_bucket_name",
 		"whose the bucket "+short(t.Bucket)+" is is not pinned: if it is deleted and a stranger takes its name, a repair points the trail to it",

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/trail"
@@ -64,7 +65,7 @@ func (v *remarks) trail(at string, t Trail) {
 	if t.Bucket == "" && v.has(at+".s3_bucket_name") && !slices.Contains(t.Ignore, trail.FieldBucket) {
 		v.add(at+".s3_bucket_name", "no trail is without a bucket", "name it, or list s3_bucket_name under ignore")
 	}
-	if t.BucketOwner != "" && !accountForm.MatchString(t.BucketOwner) {
+	if t.BucketOwner != "" && !accountForm().MatchString(t.BucketOwner) {
 		v.add(at+".s3_bucket_owner", short(t.BucketOwner)+" is not a 12-digit account id", "write it in quotes, without dashes")
 	}
 	if len(t.Selectors.Basic) > 0 && len(t.Selectors.Advanced) > 0 {
@@ -82,9 +83,14 @@ func (v *remarks) trail(at string, t Trail) {
 }
 
 var (
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
+	accountForm = lazily(`^[0-9]{12}$`)
+	regionForm  = lazily(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
 )
+
+// lazily compiles an expression when it is first used: a cold start of the Lambda function waits for what is compiled before.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 func (v *remarks) requirement(at string, r Requirement) {
 	if len(r.Accounts) == 0 && v.has(at+".accounts") {
@@ -94,16 +100,16 @@ func (v *remarks) requirement(at string, r Requirement) {
 		v.add(at+".regions", "no Region is named", `write "all", in brackets, or their names`)
 	}
 	for i, a := range r.Accounts {
-		if !accountForm.MatchString(a) && !(a == "all" && len(r.Accounts) == 1) {
+		if !accountForm().MatchString(a) && !(a == "all" && len(r.Accounts) == 1) {
 			v.add(fmt.Sprintf("%s.accounts[%d]", at, i), fmt.Sprintf("%s is not a 12-digit account id", short(a)), `write it in quotes, without dashes, or "all" by itself`)
 		}
 	}
 	for i, name := range r.Regions {
-		if !regionForm.MatchString(name) && !(name == "all" && len(r.Regions) == 1) {
+		if !regionForm().MatchString(name) && !(name == "all" && len(r.Regions) == 1) {
 			v.add(fmt.Sprintf("%s.regions[%d]", at, i), fmt.Sprintf("%s is not the name of an AWS Region", short(name)), `it looks like eu-west-1; or write "all" by itself`)
 		}
 	}
-	if r.Management != "" && !accountForm.MatchString(r.Management) {
+	if r.Management != "" && !accountForm().MatchString(r.Management) {
 		v.add(at+".management_account", fmt.Sprintf("%s is not a 12-digit account id", short(r.Management)), "`aws organizations describe-organization` prints it")
 	}
 	if !r.Read && !r.Write && !r.Global && !r.Validated && r.Bucket == "" && !r.MultiRegion && !r.Organization && v.has(at+".name") {

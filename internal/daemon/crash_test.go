@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/sim"
 )
 
@@ -105,4 +106,55 @@ func TestCrashAtEveryStep(t *testing.T) {
 // movesUntilQuiet is how many moments of the golden run lie within the attack.
 func (r *rig) movesUntilQuiet() int {
 	return r.gate.until(2 * time.Minute)
+}
+
+// TestCrashWithoutEvents kills the process before and after each of its effects while only the sweep tells of a stop, pinned and not: the trail is started, and everybody is told
+// of one stop that happened once.
+func TestCrashWithoutEvents(t *testing.T) {
+	for _, unpinned := range []bool{false, true} {
+		moments := 0
+		for kill := 0; kill <= moments; kill++ {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, 12, rigOptions{world: sim.Options{EventLoss: 1}, trails: []string{"main", "second"}, unpinned: unpinned})
+				r.turn(true) // seen logging
+				r.rest(time.Minute)
+				_ = stopTrail(t.Context(), r, "main")
+				r.gate.dieAt = r.gate.count + kill
+				before := r.gate.count
+				for range 6 {
+					if r.gate.isDead() {
+						r.oracle.killed = true
+						r.start()
+					}
+					r.turn(true)
+					r.rest(30 * time.Second)
+				}
+				if kill == 0 {
+					moments = r.gate.count - before
+				}
+				r.settle()
+				r.oracle.quiet()
+				stops, count := 0, 0
+				for _, inc := range must(r.oracle.disk().Incidents(t.Context(), ledger.Query{})) {
+					if slices.Contains(rules(inc), "trail.stop") {
+						stops, count = stops+1, count+inc.Count
+					}
+				}
+				if stops != 1 || count != 1 {
+					r.oracle.fail("O1: %d incidents that count %d, of one stop", stops, count)
+				}
+				for _, e := range r.ears {
+					if !slices.ContainsFunc(e.told, func(h heard) bool { return slices.Contains(rules(h.inc), "trail.stop") }) {
+						r.oracle.fail("O1: nobody told %s of the stop", e.name)
+					}
+				}
+				if len(r.oracle.failures) > 0 {
+					t.Errorf("unpinned %t, killed at %d of %d: %s\n%s", unpinned, kill, moments, strings.Join(r.oracle.failures, "\n"), strings.Join(r.transcript[:min(len(r.transcript), 120)], "\n"))
+				}
+			})
+		}
+		if moments < 8 {
+			t.Errorf("unpinned %t: only %d moments", unpinned, moments)
+		}
+	}
 }

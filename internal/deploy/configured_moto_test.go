@@ -28,6 +28,7 @@ func (m moto) keep(t *testing.T, name, text string) {
 // deployed zip and the deployed role's policies enforced, starts the trail and tells Slack by a URL that Secrets Manager keeps; the sweep puts
 // the ledger's heads into the bucket. Without the parameters that deploy derives from the file neither could read the secret.
 func TestConfiguredOnMoto(t *testing.T) {
+	t.Parallel()
 	binary := lambdaBinary(t)
 	n := newNewcomer(t)
 	told := new(lockedBuffer)

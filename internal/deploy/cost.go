@@ -14,6 +14,7 @@ type Usage struct {
 	Alarms       bool
 	Dashboard    bool
 	Keys         int // keys of yours
+	Secrets      int // in Secrets Manager; those in Parameter Store cost nothing
 	Anchors      bool
 	Copies       int // trails that record management events beyond the first, which CloudTrail charges for
 }
@@ -40,6 +41,7 @@ const (
 	alarm          = 0.10
 	dashboard      = 3.00
 	key            = 1.00
+	secretKept     = 0.40
 	objectPut      = 5.00 / 1e6
 	trailEvent     = 2.00 / 1e5 // of every copy of management events after the first
 
@@ -78,6 +80,9 @@ func Cost(u Usage) []Charge {
 	}
 	if u.Keys > 0 {
 		list = append(list, Charge{What: "Keys of yours", Sum: fmt.Sprintf("%d × $1", u.Keys), Dollars: key * float64(u.Keys), AfterFree: key * float64(u.Keys)})
+	}
+	if u.Secrets > 0 {
+		list = append(list, Charge{What: "Secrets Manager", Sum: fmt.Sprintf("%d × $0.40", u.Secrets), Dollars: secretKept * float64(u.Secrets), AfterFree: secretKept * float64(u.Secrets)})
 	}
 	if u.Anchors {
 		puts := float64(minutes / 10)

@@ -8,7 +8,10 @@ import (
 // TestCost holds the sums against some done by hand.
 func TestCost(t *testing.T) {
 	by := map[string]Charge{}
-	for _, c := range Cost(Usage{SweepMinutes: 1, Pinned: 1, Alarms: true, Copies: 1, Anchors: true}) {
+	usage := load(t, "trailwarden").UsageOf(artifact("LedgerKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/a", "KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/b,arn:aws:kms:eu-central-1:111122223333:key/c",
+		"SecretArns", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:a-??????,arn:aws:ssm:eu-central-1:111122223333:parameter/b", "AnchorBucket", "anchors"), 1, 1)
+	usage.Events = 0
+	for _, c := range Cost(usage) {
 		by[c.What] = c
 	}
 	for what, want := range map[string]float64{
@@ -17,6 +20,8 @@ func TestCost(t *testing.T) {
 		"EventBridge Scheduler":     0.0432,
 		"SQS":                       0.2592, // 648,000 × $0.40 a million
 		"CloudWatch alarms":         1.10,
+		"Keys of yours":             3,
+		"Secrets Manager":           0.4,
 		"S3, anchors of the ledger": 0.0216, // 4,320 × $5 a million
 		"CloudTrail, further copies of management events": 43_200 * 8 * 0.00002, // 7 reads and a list
 	} {

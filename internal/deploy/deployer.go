@@ -22,7 +22,7 @@ var deeds = []deed{
 		resources: "{arn:cloudformation:stack/{stack}/*}"},
 	{sid: "Zip", actions: "s3:CreateBucket s3:ListBucket s3:PutBucketPublicAccessBlock s3:PutBucketVersioning s3:PutEncryptionConfiguration s3:PutBucketPolicy s3:PutObject s3:GetObject s3:GetObjectVersion",
 		resources: "arn:{p}:s3:::{bucket} arn:{p}:s3:::{bucket}/*"},
-	{sid: "Look", actions: "cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics ec2:DescribeRegions lambda:GetAccountSettings lambda:*EventSourceMapping* logs:DescribeLogGroups organizations:DescribeOrganization organizations:ListDelegatedAdministrators sns:Unsubscribe sns:GetSubscriptionAttributes s3:ListBucket",
+	{sid: "Look", actions: "cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents cloudwatch:DescribeAlarms cloudwatch:GetMetricStatistics ec2:DescribeRegions lambda:GetAccountSettings lambda:*EventSourceMapping* logs:DescribeLogGroups organizations:DescribeOrganization organizations:ListDelegatedAdministrators sns:Unsubscribe sns:GetSubscriptionAttributes sns:GetTopicAttributes sns:ListSubscriptionsByTopic events:DescribeEventBus securityhub:DescribeHub s3:ListBucket",
 		types: []string{"AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription"}, resources: "*"},
 	{sid: "Rules", types: []string{"AWS::Events::Rule"}, actions: "events:*Rule events:*Targets* events:*ag*Resource*", resources: "{arn:events:rule/{name}-*}"},
 	{sid: "Queues", types: []string{"AWS::SQS::Queue", "AWS::SQS::QueuePolicy"}, actions: "sqs:CreateQueue sqs:DeleteQueue sqs:Get* sqs:SetQueueAttributes sqs:*Queue*ag*", resources: "{arn:sqs:{name}-*}"},

@@ -74,6 +74,8 @@ func (t Template) UsageOf(parameters map[string]string, pinned, copies int) Usag
 			u.Keys++
 		}
 	}
+	u.Keys += strings.Count(value("KeyArns"), "arn:")
+	u.Secrets = strings.Count(value("SecretArns"), ":secretsmanager:")
 	return u
 }
 

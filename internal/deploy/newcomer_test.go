@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -60,7 +61,7 @@ func (m moto) forwarded(t *testing.T) string {
 			}
 			form.Set("TemplateBody", forMoto(t, template, parameters))
 			_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-			made, err := template.Make(Stack{Account: motoAccount, Region: strings.Split(scope, "/")[2], Parameters: parameters})
+			made, err := template.Make(Stack{Account: m.accountOf(t, strings.Split(scope, "/")[0]), Region: strings.Split(scope, "/")[2], Parameters: parameters})
 			if err != nil {
 				t.Errorf("the command line's parameters: %v", err)
 			}
@@ -70,6 +71,9 @@ func (m moto) forwarded(t *testing.T) string {
 			}
 			outputs[form.Get("StackName")] = list + "</Outputs>"
 			body = []byte(form.Encode())
+		}
+		if form.Get("Action") == "DeleteStackInstances" { // which moto knows by account only
+			body = []byte(m.byAccount(t, form).Encode())
 		}
 		out, err := http.NewRequestWithContext(r.Context(), r.Method, m.url+r.URL.RequestURI(), bytes.NewReader(body))
 		if err != nil {
@@ -120,6 +124,29 @@ func (m moto) object(t *testing.T, address string) []byte {
 		t.Errorf("read %s: %v", address, err)
 	}
 	return content
+}
+
+// accountOf is the account that an access key is of.
+func (m moto) accountOf(t *testing.T, key string) string {
+	t.Helper()
+	m.admin = m.admin.Copy()
+	m.admin.Credentials = credentials.NewStaticCredentialsProvider(key, "secret", "")
+	found := regexp.MustCompile(`<Account>([0-9]+)</Account>`).FindSubmatch(m.query(t, "sts", "GetCallerIdentity", url.Values{}))
+	if found == nil {
+		t.Fatal("moto does not say whose key it is")
+	}
+	return string(found[1])
+}
+
+// byAccount names the accounts that a stack set has instances in, in place of organizational units.
+func (m moto) byAccount(t *testing.T, form url.Values) url.Values {
+	t.Helper()
+	list := m.in(t, managementAccount, region).query(t, "cloudformation", "ListStackInstances", url.Values{"StackSetName": {form.Get("StackSetName")}})
+	form.Del("DeploymentTargets.OrganizationalUnitIds.member.1")
+	for i, found := range regexp.MustCompile(`<Account>([0-9]+)</Account>`).FindAllSubmatch(list, -1) {
+		form.Set(fmt.Sprintf("Accounts.member.%d", i+1), string(found[1]))
+	}
+	return form
 }
 
 // stackName is the name in the name or id of a stack.

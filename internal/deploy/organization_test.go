@@ -30,9 +30,11 @@ const (
 // and a member of an organizational unit.
 type organized struct {
 	stack
-	management, member, memberIAM, centralIAM moto // IAM: in the Region in which IAM's events appear
-	id, unit                                  string
-	zip                                       string // folder with what is in the zip, as Lambda unpacks it
+	management, member, memberIAM, centralIAM, witness moto // IAM: in the Region in which IAM's events appear
+
+	id, unit   string
+	zip        string // folder with what is in the zip, as Lambda unpacks it
+	dir, front string // where commands are typed, and the endpoint that they use
 }
 
 // moto 5.2.1 knows accounts of an organization by numbers that it draws itself.
@@ -54,38 +56,70 @@ func organize(t *testing.T, m moto) organized {
 	o.unit = call("CreateOrganizationalUnit", `{"ParentId":"`+root+`","Name":"workloads"}`, "Id")
 	o.management.call(t, "organizations", "POST", "/", `{"AccountId":"`+member+`","SourceParentId":"`+root+`","DestinationParentId":"`+o.unit+`"}`,
 		"X-Amz-Target", "AWSOrganizationsV20161128.MoveAccount", "Content-Type", "application/x-amz-json-1.1")
-	o.member, o.memberIAM, o.centralIAM = m.in(t, member, region), m.in(t, member, iamRegion), m.in(t, motoAccount, iamRegion)
+	o.member, o.memberIAM, o.centralIAM, o.witness = m.in(t, member, region), m.in(t, member, iamRegion), m.in(t, motoAccount, iamRegion), m.in(t, witnessAccount, region)
 	return o
 }
 
-// follow types the commands that docs/operations.md has for an organization.
-func (o organized) follow(t *testing.T) {
+// commands are the blocks of commands in a chapter of docs/operations.md.
+func commands(t *testing.T, chapter string) (blocks []string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	ok(t)(page, err)
+	_, text, found := strings.Cut(string(page), "\n"+chapter+"\n")
+	if !found {
+		t.Fatalf("docs/operations.md has no chapter %q", chapter)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	if !strings.HasPrefix(chapter, "## ") {
+		text, _, _ = strings.Cut(text, "\n### ")
+	}
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		blocks = append(blocks, block[1])
+	}
+	return blocks
+}
+
+// types runs commands as an administrator of an account, and gives what they print.
+func (o organized) types(t *testing.T, in moto, script string) string {
+	t.Helper()
+	as, err := in.admin.Credentials.Retrieve(t.Context())
+	ok(t)(as, err)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = o.dir
+	cmd.Env = append(os.Environ(), "PATH="+o.dir+":"+os.Getenv("PATH"), "HOME="+o.dir, "AWS_ENDPOINT_URL="+o.front, "AWS_PAGER=", "NO_PROXY=127.0.0.1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID="+as.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+as.SecretAccessKey, "AWS_SESSION_TOKEN="+as.SessionToken, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+		"AWS_DEFAULT_REGION="+region, "HOME_REGION="+region, "ORGANIZATION="+o.id, "CENTRAL="+motoAccount, "UNIT="+o.unit, "REGIONS="+region+" "+iamRegion)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v, in account %s:\n%s\n%s%s", err, in.account, script, out, &errs)
+	}
+	return string(out)
+}
+
+// follow types the commands that docs/operations.md has for an organization, and those for a witness.
+func (o *organized) follow(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("NOT PROVEN HERE: that the commands of docs/operations.md deploy to an organization, for the AWS CLI is not installed")
 	}
-	page, err := os.ReadFile("../../docs/operations.md")
-	ok(t)(page, err)
-	_, chapter, _ := strings.Cut(string(page), "### In an organization\n")
-	chapter, _, _ = strings.Cut(chapter, "\n## ")
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(chapter, -1)
+	o.dir, o.front = t.TempDir(), o.forwarded(t)
+	(&newcomer{t: t}).build("", filepath.Join(o.dir, "trailwarden"), "../../cmd/trailwarden")
+	blocks := commands(t, "### In an organization")
 	if len(blocks) != 2 {
 		t.Fatalf("docs/operations.md has %d blocks of commands for an organization, want one for each account", len(blocks))
 	}
-	dir, front := t.TempDir(), o.forwarded(t)
-	(&newcomer{t: t}).build("", filepath.Join(dir, "trailwarden"), "../../cmd/trailwarden")
-	for i, in := range []moto{o.moto, o.management} {
-		as, err := in.admin.Credentials.Retrieve(t.Context())
-		ok(t)(as, err)
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", blocks[i][1])
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+dir, "AWS_ENDPOINT_URL="+front, "AWS_PAGER=", "NO_PROXY=127.0.0.1", "AWS_EC2_METADATA_DISABLED=true",
-			"AWS_ACCESS_KEY_ID="+as.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+as.SecretAccessKey, "AWS_SESSION_TOKEN="+as.SessionToken, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-			"HOME_REGION="+region, "ORGANIZATION="+o.id, "CENTRAL="+motoAccount, "UNIT="+o.unit, "REGIONS="+region+" "+iamRegion)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v, in account %s:\n%s\n%s", err, in.account, blocks[i][1], out)
+	o.types(t, o.moto, blocks[0])
+	o.types(t, o.management, blocks[1])
+	for _, block := range commands(t, "### In rings") {
+		if strings.Contains(block, "witness") {
+			if printed, want := o.types(t, o.witness, block), "arn:aws:events:"+region+":"+witnessAccount+":event-bus/trailwarden-witness"; !strings.HasSuffix(printed, want+"\n") {
+				t.Errorf("what deploys the witness prints %q, want the bus %s", printed, want)
+			}
 		}
 	}
+	o.witness.rules(t, "trailwarden-witness", "trailwarden-heartbeat")
 	bus := "arn:aws:events:" + region + ":" + motoAccount + ":event-bus/trailwarden"
 	o.member.judgeable(t, "member-role", map[string]string{"CentralAccountId": motoAccount, "OrganizationId": o.id, "CentralBusArn": bus})
 	for _, m := range []moto{o.member, o.memberIAM} { // which a stack set deploys to
@@ -173,6 +207,36 @@ func TestOrganizationOnMoto(t *testing.T) {
 	o.swept(t, binary)
 	o.memberNeighbours(t)
 	o.memberKilled(t, react, ofMember)
+	o.removed(t)
+}
+
+// removed types what docs/operations.md says goes before an uninstall, and sees that nothing but evidence is left of it.
+func (o organized) removed(t *testing.T) {
+	t.Helper()
+	blocks := slices.DeleteFunc(commands(t, "## Uninstall"), func(block string) bool { return !strings.Contains(block, "delete-stack-set") })
+	if len(blocks) != 1 {
+		t.Fatalf("docs/operations.md has %d blocks of commands that remove stack sets, want one", len(blocks))
+	}
+	management, central, found := strings.Cut(blocks[0], "# in the central account\n")
+	if !found {
+		t.Fatal("docs/operations.md does not say what goes in the central account before an uninstall")
+	}
+	o.types(t, o.management, management)
+	o.types(t, o.moto, central)
+	for _, c := range []struct {
+		at   moto
+		want []string
+	}{
+		// The role is the account's own from the beginning; moto 5.2.1 deletes no managed policy with a stack.
+		{o.member, []string{"policy trailwarden-repair", "role OrganizationAccountAccessRole"}}, {o.memberIAM, nil}, {o.centralIAM, []string{"queue trailwarden-forward-dead-letters"}},
+	} {
+		if got := c.at.left(t); !slices.Equal(got, c.want) {
+			t.Errorf("account %s, %s: what is there after all: %v, want %v", c.at.account, c.at.region, got, c.want)
+		}
+	}
+	if got := o.left(t); !slices.Contains(got, "archive trailwarden") || slices.Contains(got, "bus trailwarden") || slices.Contains(got, "rule trailwarden-members") {
+		t.Errorf("the central account, after the organization's stack has gone: %v", got)
+	}
 }
 
 func stopLogging(t *testing.T, m moto) {

@@ -73,6 +73,8 @@ var Permissions = []Permission{
 	{Action: "ssm:GetParameter", On: "the parameters in `SecretArns`", Feature: "channels", Why: "read the token or password of a channel", Roles: both},
 	{Action: "securityhub:BatchImportFindings", On: "the account's own product, when `SecurityHub` is yes", Feature: "channels", Why: "make an incident a finding, and change it as the incident changes", Roles: both},
 	{Action: "securityhub:BatchUpdateFindings", On: "the account's hub, when `SecurityHub` is yes", Feature: "channels", Why: "say that a person has taken a finding on, or that it is resolved", Roles: both},
+	{Action: "securityhub:DescribeHub", On: "the account's hub, when `SecurityHub` is yes", Feature: "channels", Why: "see that Security Hub is switched on (sweep, once a day)", Roles: both},
+	{Action: "events:DescribeEventBus", On: "the bus in `EventBusArn`", Feature: "channels", Why: "see that the bus is there (sweep, once a day)", Roles: both},
 	{Action: "s3:PutObject", On: "`evidence/` in `EvidenceBucket`; `trailwarden/anchors/` in `AnchorBucket` (sweep)", Feature: "evidence, anchors", Why: "keep what is too large for the table, and the heads of the ledger's chains where nobody here can alter them", Roles: both},
 	{Action: "s3:GetObject", On: "`evidence/` in `EvidenceBucket`", Feature: "evidence", Why: "read what was kept there", Roles: both},
 	{Action: "s3:PutObjectRetention", On: "`trailwarden/anchors/` in `AnchorBucket`", Feature: "anchors", Why: "lock an anchor as it is put", Roles: []string{"sweep"},

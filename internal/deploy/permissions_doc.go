@@ -53,7 +53,8 @@ these very policies: what is called is granted, and what is granted is called or
   ` + "`PermissionsBoundaryArn`" + ` puts your organization's in its place.
 - **Mode observe** leaves ` + "`trailwarden-repair`" + ` out: then no role here can change anything but its own ledger.
 
-deploy/iam has the policies as JSON, for those who write roles in another way; deploy/scp has samples of service control policies that
+deploy/iam has the policies as JSON, for those who write roles in another way (options.json has what parameters add, a statement for each,
+as an example); deploy/scp has samples of service control policies that
 keep everybody else from stopping trails and from changing trailwarden. They do not bind an organization's management account.
 
 What IAM cannot say: CloudTrail has no condition keys for the arguments of UpdateTrail and PutEventSelectors, so a role that may put a

@@ -135,31 +135,31 @@ func TestOptionsGrantWhatTheyName(t *testing.T) {
 	}
 	before := statements()
 	const secrets = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:slack-AbCdEf,arn:aws:ssm:eu-west-1:111122223333:parameter/trailwarden/pagerduty"
+	const topic = "arn:aws:sns:eu-central-1:111122223333:"
 	for _, c := range []struct {
-		parameters []string
-		roles      []string
-		want       map[string]string
+		parameters  []string
+		both, sweep map[string]string // statements by Sid
 	}{
-		{[]string{"Config", "trailwarden.config.json"}, []string{"ReactRole", "SweepRole"}, map[string]string{}},
-		{[]string{"SecretArns", secrets}, []string{"ReactRole", "SweepRole"}, map[string]string{"ReadSecrets": "Allow secretsmanager:GetSecretValue,ssm:GetParameter on " + secrets}},
-		{[]string{"KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/a"}, []string{"ReactRole", "SweepRole"}, map[string]string{
+		{parameters: []string{"Config", "trailwarden.config.json"}},
+		{parameters: []string{"SecretArns", secrets}, both: map[string]string{"ReadSecrets": "Allow secretsmanager:GetSecretValue,ssm:GetParameter on " + secrets}},
+		{parameters: []string{"KeyArns", "arn:aws:kms:eu-central-1:111122223333:key/a"}, both: map[string]string{
 			"DecryptWithKeys": `Allow kms:Decrypt on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["secretsmanager.*","ssm.*","s3.*","sns.*"]}}`,
 			"EncryptWithKeys": `Allow kms:GenerateDataKey on arn:aws:kms:eu-central-1:111122223333:key/a if {"StringLike":{"kms:ViaService":["s3.*","sns.*"]}}`}},
-		{[]string{"EventBusArn", "arn:aws:events:eu-west-1:444455556666:event-bus/security"}, []string{"ReactRole", "SweepRole"},
-			map[string]string{"PutIncidentsOnBus": "Allow events:PutEvents on arn:aws:events:eu-west-1:444455556666:event-bus/security"}},
-		{[]string{"SecurityHub", "yes"}, []string{"ReactRole", "SweepRole"}, map[string]string{"TellSecurityHub": "Allow securityhub:BatchImportFindings,securityhub:BatchUpdateFindings on " +
-			"arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default,arn:aws:securityhub:eu-central-1:111122223333:hub/default"}},
-		{[]string{"ChatTopicArn", "arn:aws:sns:eu-central-1:111122223333:chat"}, []string{"ReactRole", "SweepRole"}, map[string]string{"TellChat": "Allow sns:Publish on arn:aws:sns:eu-central-1:111122223333:chat"}},
-		{[]string{"EvidenceBucket", "evidence"}, []string{"ReactRole", "SweepRole"}, map[string]string{"KeepEvidence": "Allow s3:PutObject,s3:GetObject on arn:aws:s3:::evidence/evidence/*"}},
-		{[]string{"AnchorBucket", "anchors"}, []string{"SweepRole"}, map[string]string{"AnchorLedger": "Allow s3:PutObject,s3:PutObjectRetention on arn:aws:s3:::anchors/trailwarden/anchors/*"}},
+		{parameters: []string{"EventBusArn", "arn:aws:events:eu-west-1:444455556666:event-bus/security"},
+			both: map[string]string{"PutIncidentsOnBus": "Allow events:PutEvents,events:DescribeEventBus on arn:aws:events:eu-west-1:444455556666:event-bus/security"}},
+		{parameters: []string{"SecurityHub", "yes"},
+			both: map[string]string{"TellSecurityHub": "Allow securityhub:BatchImportFindings,securityhub:BatchUpdateFindings,securityhub:DescribeHub on " +
+				"arn:aws:securityhub:eu-central-1:111122223333:product/111122223333/default,arn:aws:securityhub:eu-central-1:111122223333:hub/default"}},
+		{parameters: []string{"ChatTopicArn", topic + "chat"}, both: map[string]string{"TellChat": "Allow sns:Publish,sns:GetTopicAttributes,sns:ListSubscriptionsByTopic on " + topic + "chat"}},
+		{parameters: []string{"EvidenceBucket", "evidence"}, both: map[string]string{"KeepEvidence": "Allow s3:PutObject,s3:GetObject on arn:aws:s3:::evidence/evidence/*"}},
+		{parameters: []string{"AnchorBucket", "anchors"}, sweep: map[string]string{"AnchorLedger": "Allow s3:PutObject,s3:PutObjectRetention on arn:aws:s3:::anchors/trailwarden/anchors/*"}},
 	} {
 		want := map[string]map[string]string{}
 		for id, has := range before {
 			want[id] = maps.Clone(has)
-			if slices.Contains(c.roles, id) {
-				maps.Copy(want[id], c.want)
-			}
+			maps.Copy(want[id], c.both)
 		}
+		maps.Copy(want["SweepRole"], c.sweep)
 		if diff := cmp.Diff(want, statements(c.parameters...)); diff != "" {
 			t.Errorf("%v (-want +got)\n%s", c.parameters, diff)
 		}

@@ -286,6 +286,9 @@ func TestPoliciesSuffice(t *testing.T) {
 	for _, action := range slices.Concat(selfwatchActions(t), channelActions(t)) {
 		used["react"][action], used["sweep"][action] = true, true
 	}
+	for _, action := range listenActions(t) {
+		used["sweep"][action] = true
+	}
 	may := granted(t)
 	all := map[string]bool{}
 	for role, calls := range used {
@@ -393,20 +396,33 @@ func channelActions(t *testing.T) []string {
 		for _, kind := range []string{secret.InSecretsManager, secret.InParameterStore} {
 			(&vault.Vault{Config: cfg}).Secret(t.Context(), kind, "x")
 		}
-		told := config.Config{}
-		told.SNS.TopicARN = "arn:aws:sns:" + region + ":" + account + ":trailwarden"
-		channels.Probe(t.Context(), channels.Options{Config: told, AWS: cfg, Version: "test"})
 		hub, err := securityhub.Open(cfg, account, "test", time.Now)
 		ok(t)(hub, err)
-		for _, stage := range []incident.Stage{incident.StageOpened, incident.StageConfirmed} {
-			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Stage: stage, Outcome: incident.Confirmed}))
+		for _, outcome := range []incident.Outcome{incident.Noted, incident.Confirmed} {
+			ok(t)(nil, hub.Notify(t.Context(), incident.Incident{ID: "inc-1", Outcome: outcome}))
+		}
+	})
+}
+
+// listenActions are the calls of the sweep that asks whether anybody would hear.
+func listenActions(t *testing.T) []string {
+	t.Helper()
+	var cfg config.Config
+	cfg.SNS.TopicARN = "arn:aws:sns:" + region + ":" + account + ":trailwarden"
+	cfg.Notify.AmazonQ.TopicARN = "arn:aws:sns:" + region + ":" + account + ":chat"
+	cfg.Notify.EventBridge.Bus, cfg.Notify.SecurityHub = "arn:aws:events:"+region+":"+account+":event-bus/security", true
+	return called(func(at aws.Config) {
+		for _, v := range channels.Probe(t.Context(), channels.Options{Config: cfg, AWS: at, Account: func(context.Context) (string, error) { return account, nil }}) {
+			if !v.Known {
+				t.Errorf("channel %s: %s", v.Channel, v.Text)
+			}
 		}
 	})
 }
 
 // called are the actions that calls with a configuration take, under the names that IAM has for them. Each is answered with nothing.
 func called(do func(aws.Config)) (list []string) {
-	paths := map[string]string{"/findings/import": "BatchImportFindings", "/findings/batchupdate": "BatchUpdateFindings"}
+	paths := map[string]string{"/findings/import": "BatchImportFindings", "/findings/batchupdate": "BatchUpdateFindings", "/accounts": "DescribeHub"}
 	seen := roundTrip(func(r *http.Request) (*http.Response, error) {
 		_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		service := strings.Split(credential, "/")[3]
@@ -427,6 +443,10 @@ func called(do func(aws.Config)) (list []string) {
 			op = "GetFunctionConcurrency"
 		case strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings"):
 			op = "ListEventSourceMappings"
+		case service == "sns":
+			body, _ := io.ReadAll(r.Body)
+			form, _ := url.ParseQuery(string(body))
+			op, answer = form.Get("Action"), "<Response/>"
 		case op == "":
 			op = paths[r.URL.Path]
 		}
@@ -457,6 +477,9 @@ func TestNeighboursAreRefused(t *testing.T) {
 		}
 		s3As := func(cfg aws.Config) *s3.Client {
 			return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		}
+		subscriptions := func(cfg aws.Config, topic string) (any, error) {
+			return sns.NewFromConfig(cfg).ListSubscriptionsByTopic(ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":" + topic)})
 		}
 		put := func(cfg aws.Config, bus string) (any, error) {
 			return eventbridge.NewFromConfig(cfg).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
@@ -504,6 +527,11 @@ func TestNeighboursAreRefused(t *testing.T) {
 			}},
 			{"react: Publish to the chat's topic", true, func() (any, error) {
 				return sns.NewFromConfig(react).Publish(ctx, &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":chat"), Message: aws.String("x")})
+			}},
+			{"sweep: who hears of the topic", true, func() (any, error) { return subscriptions(sweep, "trailwarden") }},
+			{"sweep: who hears of another topic", false, func() (any, error) { return subscriptions(sweep, "elsewhere") }},
+			{"react: somebody put on the topic", false, func() (any, error) {
+				return sns.NewFromConfig(react).Subscribe(ctx, &sns.SubscribeInput{TopicArn: aws.String("arn:aws:sns:" + region + ":" + account + ":trailwarden"), Protocol: aws.String("email"), Endpoint: aws.String("m@example.com")})
 			}},
 			{"react: an incident on the bus", true, func() (any, error) { return put(react, "security") }},
 			{"react: an incident on another bus", false, func() (any, error) { return put(react, "default") }},

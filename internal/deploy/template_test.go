@@ -224,6 +224,22 @@ func TestParametersAreHeldAgainstTheTemplate(t *testing.T) {
 			t.Errorf("the error is %v, want in it: %s", err, want)
 		}
 	}
+	const key = "arn:aws:kms:eu-central-1:111122223333:key/"
+	for want, parameters := range map[string][]string{
+		`SecretArns: "slack" is not what fits`:           {"SecretArns", "arn:aws:ssm:eu-central-1:111122223333:parameter/a, slack"},
+		"Topic and ledger need different keys":           {"TopicKeyArn", key + "a", "LedgerKeyArn", key + "a"},
+		"The topic's key may not be among KeyArns":       {"TopicKeyArn", key + "a", "KeyArns", key + "b," + key + "a"},
+		"The ledger's key may not be among KeyArns":      {"LedgerKeyArn", key + "a", "KeyArns", key + "a"},
+		`EvidenceBucket: "s3://evidence" is not what`:    {"EvidenceBucket", "s3://evidence"},
+		`AnchorBucketOwner: "security" is not what fits`: {"AnchorBucketOwner", "security"},
+	} {
+		if _, err := load(t, "trailwarden").Make(Stack{Account: account, Region: region, Parameters: artifact(parameters...)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: the error is %v, want in it: %s", parameters, err, want)
+		}
+	}
+	if _, err := load(t, "trailwarden").Make(Stack{Account: account, Region: region, Parameters: artifact("TopicKeyArn", key+"a", "LedgerKeyArn", key+"b", "KeyArns", key+"c")}); err != nil {
+		t.Errorf("three keys: %v", err)
+	}
 	if _, err := load(t, "trailwarden").Make(Stack{}); err == nil || !strings.Contains(err.Error(), "ArtifactBucket is missing: Private, versioned bucket") {
 		t.Errorf("without parameters: %v", err)
 	}

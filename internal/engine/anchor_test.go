@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/ledger/memory"
 	"github.com/trailwarden/trailwarden/internal/notify/route"
 )
 
@@ -104,4 +105,39 @@ func TestDepositOfManyProcesses(t *testing.T) {
 			t.Error("a minute after the vault is back it does not have the heads")
 		}
 	})
+}
+
+// TestAnchorIsTriedAgain: a ledger that fails for a moment costs no day's anchor.
+func TestAnchorIsTriedAgain(t *testing.T) {
+	for fails := range 3 {
+		inBubble(t, func(t *testing.T) {
+			k := newKept(t)
+			k.handle(t, k.stop(t, "main"))
+			writes := 0
+			k.store.Fault = func(s memory.Step) error {
+				if s.Op == "Write" && !s.Done {
+					if writes++; writes == fails+1 {
+						return errors.New("down")
+					}
+				}
+				return nil
+			}
+			for range 3 {
+				_ = k.engine.daily(t.Context(), 0) // the next one does it
+				time.Sleep(time.Minute)
+			}
+			anchored := 0
+			if err := k.store.Entries(t.Context(), ledger.System, 1, func(e ledger.Entry) error {
+				if e.Kind == ledger.KindAnchor {
+					anchored++
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if anchored != 1 {
+				t.Errorf("write %d failed: %d anchors", fails+1, anchored)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type History interface {
 const (
 	// evidenceMost is how many records of one Region are read: at 50 a call and two calls a second this takes 50 s.
 	evidenceMost = 5000
+	// evidenceLeft is how much time is left of an invocation for what is due besides: a busy account's Event history takes more than one lasts.
+	evidenceLeft = 20 * time.Second
 	// longest is the longest stretch of time that is read in one piece of evidence.
 	longest = 24 * time.Hour
 )
@@ -77,19 +80,27 @@ func (e *Engine) Evidence(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read what evidence is to be read: %w", err)
 	}
+	reading := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		reading, cancel = context.WithDeadline(ctx, deadline.Add(-evidenceLeft))
+		defer cancel()
+	}
+	var errs []error
 	for _, m := range marks {
 		if due, err := time.Parse(time.RFC3339, m.Value); err == nil && due.After(now) {
 			continue
 		}
-		if err := e.evidence(ctx, strings.TrimPrefix(m.Key, "evidence/")); err != nil {
-			return err
+		if reading.Err() != nil {
+			break // the others are read by the next sweep
 		}
+		errs = append(errs, e.evidence(ctx, reading, strings.TrimPrefix(m.Key, "evidence/")))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// evidence reads the evidence of one incident and writes it down.
-func (e *Engine) evidence(ctx context.Context, id string) error {
+// evidence reads the evidence of one incident, as long as reading lasts, and writes it down.
+func (e *Engine) evidence(ctx, reading context.Context, id string) error {
 	store, now := e.Keeper.Store, e.now()
 	inc, found, err := store.Incident(ctx, id)
 	if err != nil {
@@ -102,7 +113,7 @@ func (e *Engine) evidence(ctx context.Context, id string) error {
 		_, err := store.Write(ctx, ledger.Batch{Marks: []ledger.Mark{forget}})
 		return err
 	}
-	raw, regions, problems := e.window(ctx, a, from, to)
+	raw, regions, problems := e.window(reading, a, from, to)
 	records, err := read(ctx, raw)
 	if err != nil {
 		return fmt.Errorf("read evidence of %s: %w", id, err)

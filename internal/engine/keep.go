@@ -75,7 +75,9 @@ func (k *Keeper) Keep(ctx context.Context, chain string, incidents []incident.In
 	const tries = 8
 	kept, send, err = k.together.write(chain, incidents, func(all []incident.Incident) (kept []incident.Incident, send []ledger.Message, err error) {
 		for try := 1; ; try++ {
-			kept, send, err = k.keep(ctx, chain, all)
+			var written []ledger.Message
+			kept, written, err = k.keep(ctx, chain, all)
+			send = append(send, written...) // also of those that were written before somebody else wrote
 			if !errors.Is(err, ledger.ErrMoved) || try == tries {
 				return kept, send, err
 			}
@@ -120,7 +122,7 @@ func (k *Keeper) keep(ctx context.Context, chain string, incidents []incident.In
 		if s.news {
 			batch := k.batch(chain, head, s, now)
 			if head, err = k.Store.Write(ctx, batch); err != nil {
-				return nil, nil, err
+				return nil, send, err
 			}
 			s.Ledger = &incident.LedgerHead{Chain: head.Chain, Seq: head.Seq, Hash: head.Hash}
 			send = append(send, k.ready(batch.Queue, s)...)

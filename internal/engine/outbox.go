@@ -35,19 +35,24 @@ type outbox struct {
 	flushing chan struct{} // full while one flush is under way: another would send the same again
 }
 
-// turn waits until no other flush is under way.
-func (o *outbox) turn(ctx context.Context) (leave func(), err error) {
+// turnTime is how long a flush waits for another that is under way.
+const turnTime = 10 * time.Second
+
+// turn waits until no other flush is under way; false when that one takes long, or ctx has ended: it sends what there is.
+func (o *outbox) turn(ctx context.Context) (leave func(), ok bool) {
 	o.mu.Lock()
 	if o.flushing == nil {
 		o.flushing = make(chan struct{}, 1)
 	}
 	turn := o.flushing
 	o.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, turnTime)
+	defer cancel()
 	select {
 	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+		return func() { <-turn }, true
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, false
 	}
 }
 
@@ -122,9 +127,9 @@ func (e *Engine) Flush(ctx context.Context) error {
 	if e.Keeper == nil {
 		return nil
 	}
-	leave, err := e.outbox.turn(ctx)
-	if err != nil {
-		return fmt.Errorf("wait for messages that are being sent: %w", err)
+	leave, ok := e.outbox.turn(ctx)
+	if !ok {
+		return nil
 	}
 	defer leave()
 	messages, err := e.Keeper.Store.Messages(ctx, e.now(), sendMost)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
+	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/memory"
 	"github.com/trailwarden/trailwarden/internal/notify"
 )
@@ -82,6 +83,33 @@ func TestMessagesThatWaitedAreSent(t *testing.T) {
 		}
 		if got := k.mail.take(); len(got) != 1 || got[0].Findings[0].Rule != "lambda.code" || k.engine.Owes() {
 			t.Errorf("told %q, owes %t", stages(got), k.engine.Owes())
+		}
+	})
+}
+
+// TestToldAtOnceAlthoughSomebodyWrote: of two incidents the second has to be written again, as another process wrote meanwhile. People are told
+// of both now, not when the first one's message would be due if this process had died.
+func TestToldAtOnceAlthoughSomebodyWrote(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		writes := 0
+		k.store.Fault = func(s memory.Step) error {
+			if s.Op == "Write" && !s.Done {
+				if writes++; writes == 2 {
+					return ledger.ErrMoved
+				}
+			}
+			return nil
+		}
+		faults := []Fault{
+			{Rule: "lambda.code", Severity: incident.Critical, Resource: "trailwarden-react", Text: "other code", Got: "bbb", Mend: "Deploy it again."},
+			{Rule: "bus.rule-disabled", Severity: incident.Critical, Resource: "trailwarden-watch", Text: "the rule is off", Got: "DISABLED", Mend: "Switch it on."},
+		}
+		if err := k.engine.Faults(t.Context(), faults, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.mail.take(); len(got) != 2 {
+			t.Errorf("told %q", stages(got))
 		}
 	})
 }

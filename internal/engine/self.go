@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -37,10 +38,17 @@ func (e *Engine) Heartbeat(ctx context.Context, every time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
+	ours := "All is as it should be on our side"
+	if n := len(slices.DeleteFunc(slices.Clone(open), func(inc incident.Incident) bool { return inc.Trail.ARN != "" })); n > 0 {
+		ours = fmt.Sprintf("On our side %d things are NOT as they should be: each was told as an incident", n)
+		if n == 1 {
+			ours = "On our side one thing is NOT as it should be: it was told as an incident"
+		}
+	}
 	slot := now.UTC().Truncate(every)
 	inc := incident.FromState(trail.ARN{}, []incident.Finding{{
 		Rule: "own.heartbeat", Title: "trailwarden is watching", Severity: incident.Info,
-		Text: fmt.Sprintf("All is as it should be on our side; %d incidents are open. If this message does not come every %s, somebody has silenced the guard", len(open), every),
+		Text: fmt.Sprintf("%s; %d incidents are open. If this message does not come every %s, somebody has silenced the guard", ours, len(open), every),
 	}}, "heartbeat "+slot.Format(time.RFC3339), now, now)
 	inc.Trail, inc.Outcome = incident.TrailRef{}, incident.Noted
 	_, messages, err := e.Keeper.Keep(ctx, ledger.System, []incident.Incident{inc})

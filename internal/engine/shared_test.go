@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,38 @@ func TestHeartbeat(t *testing.T) {
 		told := k.mail.take()
 		if len(told) != 3 || slices.ContainsFunc(told, func(inc incident.Incident) bool { return inc.Findings[0].Rule != "own.heartbeat" }) {
 			t.Errorf("in three days people heard %q", stages(told))
+		}
+	})
+}
+
+// TestHeartbeatTellsTheTruth: while something is wrong with the deployment the sign of life does not say that all is well.
+func TestHeartbeatTellsTheTruth(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		beat := func() string {
+			t.Helper()
+			time.Sleep(24 * time.Hour)
+			if err := k.engine.Heartbeat(t.Context(), 24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			told := k.mail.take()
+			return told[len(told)-1].Findings[0].Text
+		}
+		const well = "All is as it should be"
+		if text := beat(); !strings.Contains(text, well) {
+			t.Error(text)
+		}
+		if err := k.engine.Faults(t.Context(), []Fault{{Rule: "bus.rule-disabled", Severity: incident.Critical, Resource: "trailwarden-watch", Text: "off", Got: "DISABLED", Mend: "on"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if text := beat(); strings.Contains(text, well) || !strings.Contains(text, "NOT") {
+			t.Error(text)
+		}
+		if err := k.engine.Faults(t.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if text := beat(); !strings.Contains(text, well) {
+			t.Error(text)
 		}
 	})
 }

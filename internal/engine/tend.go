@@ -35,12 +35,14 @@ func (e *Engine) daily(ctx context.Context, keep time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("read when the daily work was done: %w", err)
 	}
-	if today := now.UTC().Format(time.DateOnly); value == today {
+	today := now.UTC().Format(time.DateOnly)
+	if value == today {
 		return nil
-	} else if _, err := e.Keeper.Store.Write(ctx, ledger.Batch{Marks: []ledger.Mark{{Key: key, Value: today}}}); err != nil {
-		return err
 	}
 	if _, err := e.Anchor(ctx); err != nil {
+		return err // it is tried again, not tomorrow but soon
+	}
+	if _, err := e.Keeper.Store.Write(ctx, ledger.Batch{Marks: []ledger.Mark{{Key: key, Value: today}}}); err != nil {
 		return err
 	}
 	if keep <= 0 {

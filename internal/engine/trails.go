@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -45,17 +46,25 @@ func (e *Engine) meant(a trail.ARN, r event.Record) trail.ARN {
 // asking is how long the question for the Regions may take.
 const asking = 5 * time.Second
 
+// errSome says that trails were listed, and that there may be others elsewhere.
+var errSome = errors.New("which Regions are enabled is not known")
+
 func (l *lister) trails(ctx context.Context) ([]trail.ARN, error) {
-	return l.client.Everywhere(ctx, l.regions(ctx))
+	regions, all := l.regions(ctx)
+	trails, err := l.client.Everywhere(ctx, regions)
+	if err == nil && !all {
+		err = errSome
+	}
+	return trails, err
 }
 
 // regions falls back, where the enabled ones may not be read, on this one and those of the pinned trails, and says so.
-func (l *lister) regions(ctx context.Context) []string {
+func (l *lister) regions(ctx context.Context) (regions []string, all bool) {
 	bounded, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
 	regions, err := l.client.Regions(bounded)
 	if err == nil {
-		return regions
+		return regions, true
 	}
 	regions = []string{l.own}
 	for _, a := range l.pinned {
@@ -67,5 +76,5 @@ func (l *lister) regions(ctx context.Context) []string {
 		l.log.WarnContext(ctx, "which Regions are enabled is not known: new trails are looked for in some only", "regions", regions,
 			"error", err.Error(), "hint", "allow ec2:DescribeRegions to trailwarden's role")
 	})
-	return regions
+	return regions, false
 }

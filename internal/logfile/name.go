@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,18 +24,23 @@ type Name struct {
 }
 
 var (
-	logName    = regexp.MustCompile(`^([0-9]+)_CloudTrail(|-Insight|-NetworkActivity)_([a-z0-9-]+)_([0-9]{8}T[0-9]{4}Z)_[A-Za-z0-9]+\.json(\.gz)?$`)
-	digestName = regexp.MustCompile(`^([0-9]+)_CloudTrail-Digest_([a-z0-9-]+)_([A-Za-z0-9._-]+)_([a-z0-9-]+)_([0-9]{8}T[0-9]{6}Z)(_backfill)?\.json(\.gz)?$`)
+	logName    = lazily(`^([0-9]+)_CloudTrail(|-Insight|-NetworkActivity)_([a-z0-9-]+)_([0-9]{8}T[0-9]{4}Z)_[A-Za-z0-9]+\.json(\.gz)?$`)
+	digestName = lazily(`^([0-9]+)_CloudTrail-Digest_([a-z0-9-]+)_([A-Za-z0-9._-]+)_([a-z0-9-]+)_([0-9]{8}T[0-9]{6}Z)(_backfill)?\.json(\.gz)?$`)
 )
+
+// lazily compiles an expression when it is first used: the Lambda function reads no names, and its cold start waits for what is compiled.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // ParseName reads the last element of a path or key; it is false for names that are not CloudTrail's.
 func ParseName(file string) (Name, bool) {
 	base := path.Base(strings.ReplaceAll(file, `\`, "/"))
-	if p := logName.FindStringSubmatch(base); p != nil {
+	if p := logName().FindStringSubmatch(base); p != nil {
 		at, err := time.Parse("20060102T1504Z", p[4])
 		return Name{Account: p[1], Region: p[3], Time: at, Insight: p[2] != ""}, err == nil
 	}
-	if p := digestName.FindStringSubmatch(base); p != nil {
+	if p := digestName().FindStringSubmatch(base); p != nil {
 		at, err := time.Parse("20060102T150405Z", p[5])
 		return Name{Account: p[1], Region: p[2], Trail: p[3], HomeRegion: p[4], Time: at, Digest: true, Backfill: p[6] != ""}, err == nil
 	}

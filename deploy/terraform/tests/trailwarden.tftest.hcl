@@ -117,6 +117,39 @@ run "options" {
   }
 }
 
+run "configured" {
+  command = plan
+
+  variables {
+    config              = "trailwarden.config.json"
+    secret_arns         = ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:trailwarden/slack-??????"]
+    key_arns            = ["arn:aws:kms:eu-central-1:111122223333:key/secrets"]
+    event_bus_arn       = "arn:aws:events:eu-central-1:111122223333:event-bus/security"
+    security_hub        = true
+    chat_topic_arn      = "arn:aws:sns:eu-central-1:111122223333:chat"
+    evidence_bucket     = "trailwarden-evidence"
+    anchor_bucket       = "trailwarden-anchors"
+    anchor_bucket_owner = "999999999999"
+  }
+
+  assert {
+    condition = {
+      for name in ["CONFIG", "NOTIFY_EVENTBRIDGE_BUS", "NOTIFY_SECURITYHUB", "NOTIFY_AMAZONQ_TOPIC_ARN", "EVIDENCE_BUCKET", "EVIDENCE_BUCKET_OWNER", "ANCHOR_BUCKET", "ANCHOR_BUCKET_OWNER"] :
+      name => aws_lambda_function.react.environment[0].variables["TRAILWARDEN_${name}"]
+      } == {
+      CONFIG                   = "trailwarden.config.json"
+      NOTIFY_EVENTBRIDGE_BUS   = "arn:aws:events:eu-central-1:111122223333:event-bus/security"
+      NOTIFY_SECURITYHUB       = "true"
+      NOTIFY_AMAZONQ_TOPIC_ARN = "arn:aws:sns:eu-central-1:111122223333:chat"
+      EVIDENCE_BUCKET          = "trailwarden-evidence"
+      EVIDENCE_BUCKET_OWNER    = "111122223333"
+      ANCHOR_BUCKET            = "trailwarden-anchors"
+      ANCHOR_BUCKET_OWNER      = "999999999999"
+    }
+    error_message = "What is named reaches the functions; a bucket is this account's unless somebody says whose it is."
+  }
+}
+
 run "observing_changes_nothing" {
   command = plan
 
@@ -149,12 +182,22 @@ run "refused" {
     log_retention_days       = 31
     topic_key_arn            = "alias/topic"
     permissions_boundary_arn = "limits"
+    config                   = "../trailwarden.config.json"
+    secret_arns              = ["trailwarden/slack"]
+    key_arns                 = ["arn:aws:kms:eu-central-1:111122223333:alias/secrets"]
+    event_bus_arn            = "security"
+    chat_topic_arn           = "chat"
+    evidence_bucket          = "s3://evidence"
+    evidence_bucket_owner    = "me"
+    anchor_bucket            = "Anchors"
+    anchor_bucket_owner      = "9999"
   }
 
   expect_failures = [
     var.name, var.notification_email, var.email_format, var.mode, var.artifact_sha256, var.restore_trail_arns, var.restore_log_role_arns,
     var.member_accounts, var.organization_id, var.sweep_schedule, var.maximum_concurrency, var.log_retention_days, var.topic_key_arn,
-    var.permissions_boundary_arn,
+    var.permissions_boundary_arn, var.config, var.secret_arns, var.key_arns, var.event_bus_arn, var.chat_topic_arn, var.evidence_bucket,
+    var.evidence_bucket_owner, var.anchor_bucket, var.anchor_bucket_owner,
   ]
 }
 
@@ -167,6 +210,18 @@ run "keys_are_not_shared" {
   }
 
   expect_failures = [aws_sns_topic.this]
+}
+
+run "keys_are_not_among_those_of_channels" {
+  command = plan
+
+  variables {
+    topic_key_arn  = "arn:aws:kms:eu-central-1:111122223333:key/a"
+    ledger_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/b"
+    key_arns       = ["arn:aws:kms:eu-central-1:111122223333:key/a", "arn:aws:kms:eu-central-1:111122223333:key/b"]
+  }
+
+  expect_failures = [aws_sns_topic.this, aws_dynamodb_table.ledger]
 }
 
 # The mocked function runs another zip than artifact_sha256 says.

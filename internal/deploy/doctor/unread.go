@@ -56,7 +56,7 @@ func answered(err error) (code, text string) {
 		return "", op + "no answer in time"
 	case isRefused:
 		return "", op + refused.Error()
-	case garbled && hasStatus:
+	case hasStatus && res.HTTPStatusCode() > 0 && (garbled || res.HTTPStatusCode() >= 400):
 		return "", fmt.Sprintf("%sthe answer is none of AWS's (HTTP status %d)", op, res.HTTPStatusCode())
 	}
 	if call, ok := errors.AsType[*smithy.OperationError](err); ok {

@@ -231,6 +231,7 @@ func TestTablesAreNamedOrRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"ledger": "", "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger": "eu-west-1",
 		"x": "refused", "": "refused", "a/b": "refused", "arn:aws:s3:::ledger": "refused",
+		strings.Repeat("x", 255): "", strings.Repeat("x", 256): "refused",
 	} {
 		s, err := Open(aws.Config{}, name, Options{})
 		got := "refused"

@@ -36,6 +36,10 @@ data "aws_caller_identity" "central" {
   provider = aws.central
 }
 
+data "aws_caller_identity" "witness" {
+  provider = aws.witness
+}
+
 data "aws_caller_identity" "member" {
   provider = aws.member
 }
@@ -51,6 +55,10 @@ module "trailwarden" {
   organization_id    = var.organization_id
   member_accounts    = [data.aws_caller_identity.member.account_id]
   heartbeat_bus_arn  = module.witness.bus_arn
+
+  # Who owns the central account owns its ledger, and not what the ledger was an hour ago.
+  anchor_bucket       = var.anchor_bucket
+  anchor_bucket_owner = var.anchor_bucket == "" ? "" : data.aws_caller_identity.witness.account_id
 
   providers = {
     aws = aws.central

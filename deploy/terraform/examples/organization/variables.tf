@@ -42,3 +42,9 @@ variable "artifact" {
     sha256  = string
   })
 }
+
+variable "anchor_bucket" {
+  description = "Bucket with Object Lock in the witness account, whose policy lets trailwarden-sweep put objects. Empty for none."
+  type        = string
+  default     = ""
+}

@@ -18,6 +18,9 @@ module "trailwarden" {
   artifact_version   = aws_s3_object.zip.version_id
   artifact_sha256    = filebase64sha256(var.zip)
   baseline           = var.baseline
+  config             = var.config
+  secret_arns        = var.secret_arns
+  security_hub       = var.security_hub
 }
 
 # Changes of trailwarden's own roles, its kill switch among them, are events of this Region.

@@ -24,3 +24,21 @@ variable "baseline" {
   type        = string
   default     = ""
 }
+
+variable "config" {
+  description = "File in the zip with channels and routing. Empty for none."
+  type        = string
+  default     = ""
+}
+
+variable "secret_arns" {
+  description = "Secrets and parameters that those channels take tokens and passwords from, as ARNs."
+  type        = list(string)
+  default     = []
+}
+
+variable "security_hub" {
+  description = "Incidents as findings of Security Hub."
+  type        = bool
+  default     = false
+}
