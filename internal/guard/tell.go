@@ -92,8 +92,8 @@ func (w *work) tellStop(inc *incident.Incident) {
 		return // AWS never saw the trail stopped: there is no window to speak of
 	}
 	from, certainty := w.lost(inc.OpenedAt)
-	if inc.Outcome == incident.Restored && w.state.Status.Started.Before(from) {
-		return // when recording came back cannot be told any more
+	if s := w.state.Status; inc.Outcome == incident.Restored && (s.Started.Before(from) || s.Stopped.Sub(from) > repeat) {
+		return // when recording came back cannot be told any more: the trail's times are of another stop
 	}
 	w.window(inc, from, certainty)
 }
