@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trailwarden/trailwarden/internal/cloud"
+	"github.com/trailwarden/trailwarden/internal/deploy/doctor"
 	"github.com/trailwarden/trailwarden/internal/deploy/stack"
 )
 
@@ -69,6 +70,13 @@ func (a *app) switchRepair(c *cobra.Command, f deployFlags) error {
 			continue
 		}
 		a.note("%s: repairs are %s", plain(aws.ToString(&role)), f.repair)
+	}
+	if f.repair == "off" && len(errs) == 0 {
+		command := "trailwarden deploy --repair on"
+		if f.stack != usualStack {
+			command += " --stack-name " + doctor.Quote(f.stack)
+		}
+		a.note("to switch them on again: %s", plain(a.reaching(command, f.reach, cfg)))
 	}
 	return errors.Join(errs...)
 }
