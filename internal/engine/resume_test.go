@@ -200,6 +200,7 @@ func TestDiesBeforeTheStopIsKept(t *testing.T) {
 				k.sweep(t)
 				k.stopUnseen(t)
 				dead, started := false, 0
+				k.engine.Workers = 1 // one write after the other
 				ctx, die := context.WithCancel(t.Context())
 				k.store.Fault = func(s memory.Step) error {
 					if k.logging(t) && s.Changes && s.Op == "Write" && !s.Done {
