@@ -96,10 +96,10 @@ func (c *Client) Get(ctx context.Context, to secret.Value, header http.Header, h
 }
 
 // Reach says whether somebody answers at a URL, and sends nothing: any answer will do but one that says that nobody listens
-// there. A webhook answers no more than that to a question.
+// there for good, or a server in trouble. A webhook answers no more than that to a question: many that only take POST answer 404 or 501 to HEAD.
 func (c *Client) Reach(ctx context.Context, to secret.Value) error {
 	a, err := c.call(ctx, http.MethodHead, to, nil, nil, nil)
-	if err != nil && a.Status != 0 && a.Status != http.StatusNotFound && a.Status != http.StatusGone && (a.Status < 500 || a.Status == http.StatusNotImplemented) { // 501: one that knows no HEAD
+	if err != nil && a.Status != 0 && a.Status != http.StatusGone && (a.Status < 500 || a.Status == http.StatusNotImplemented) {
 		return nil
 	}
 	return err

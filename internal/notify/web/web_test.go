@@ -101,7 +101,7 @@ func TestAnswers(t *testing.T) {
 
 // Whoever answers is there, but for those who say that nobody is.
 func TestReach(t *testing.T) {
-	for status, there := range map[int]bool{200: true, 302: true, 400: true, 401: true, 405: true, 404: false, 410: false, 500: false, 501: true, 503: false} {
+	for status, there := range map[int]bool{200: true, 302: true, 400: true, 401: true, 405: true, 404: true, 410: false, 500: false, 501: true, 503: false} {
 		v := webtest.Serve(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
 			if r.Method != http.MethodHead || len(body) > 0 {
 				t.Errorf("%s with %d bytes", r.Method, len(body))

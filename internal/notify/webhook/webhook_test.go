@@ -296,7 +296,7 @@ func TestProbe(t *testing.T) {
 	if err := c.Probe(context.Background()); err != nil {
 		t.Error(err)
 	}
-	status = 404
+	status = 410
 	if err := c.Probe(context.Background()); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("nobody listens: %v", err)
 	}
