@@ -119,6 +119,7 @@ func TestCrashWithoutEvents(t *testing.T) {
 				r.turn(true) // seen logging
 				r.rest(time.Minute)
 				_ = stopTrail(t.Context(), r, "main")
+				r.rest(time.Second)
 				r.gate.dieAt = r.gate.count + kill
 				before := r.gate.count
 				for range 6 {

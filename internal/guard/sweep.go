@@ -107,7 +107,7 @@ func (w *work) toggled(before trail.Status) incident.Incident {
 	}
 	inc := w.begin([]incident.Finding{finding}, s.Stopped.UTC().Format(time.RFC3339Nano)+" "+s.Started.UTC().Format(time.RFC3339Nano), s.Started)
 	inc.Outcome = incident.Restored
-	if !s.Stopped.Equal(before.Stopped) && s.Logging && !s.Started.Before(s.Stopped) {
+	if !s.Stopped.Equal(before.Stopped) && s.Started.After(s.Stopped) {
 		inc.OpenedAt = s.Stopped.UTC()
 		inc.BlindWindow = incident.Window(s.Stopped, s.Started, w.seen, incident.FromStatus)
 	}
