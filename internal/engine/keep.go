@@ -142,7 +142,7 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incid
 		return nil, false, err
 	}
 	for _, s := range all {
-		if s.Holds(next.ID) || s.ID == alias || !k.Separate && s.Takes(*next, now) {
+		if s.Holds(next.ID) || s.ID == alias {
 			return s, s.ID == alias, nil
 		}
 	}
@@ -155,6 +155,13 @@ func (k *Keeper) find(ctx context.Context, all []*standing, next *incident.Incid
 		ids = append(ids, id)
 	}
 	for i, id := range ids {
+		if i == 2 { // none of its own: one that is being joined now may take it
+			for _, s := range all {
+				if s.Takes(*next, now) {
+					return s, false, nil
+				}
+			}
+		}
 		if id == "" {
 			continue
 		}
