@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,9 +16,9 @@ import (
 // Members makes the calls for trails of several accounts: for those of other accounts with a role in them, which the home
 // account's role may assume. Each account is a Client of its own, so that one that is out of order keeps no other waiting.
 type Members struct {
-	Home    *Client
-	Account string // the account that Home's credentials belong to
-	Role    string // name of the role in the other accounts
+	Home     *Client
+	Accounts []string // those with the role; for trails of all others Home's credentials are used
+	Role     string   // the role's name
 
 	mu      sync.Mutex
 	members map[string]*Client // by account
@@ -25,7 +26,7 @@ type Members struct {
 
 // of is the client for a trail. That its role cannot be assumed is a *trail.CallError.
 func (o *Members) of(ctx context.Context, a trail.ARN) (*Client, error) {
-	if a.Account == o.Account {
+	if !slices.Contains(o.Accounts, a.Account) {
 		return o.Home, nil
 	}
 	o.mu.Lock()
@@ -103,3 +104,48 @@ func (o *Members) Deleted(ctx context.Context, a trail.ARN, explained bool) (boo
 
 // Self is the ARN of the principal at home.
 func (o *Members) Self(ctx context.Context) (string, error) { return o.Home.Self(ctx) }
+
+// Caller is how the home account stands in its organization.
+func (o *Members) Caller(ctx context.Context) (trail.Caller, error) { return o.Home.Caller(ctx) }
+
+// BucketOwner says whether a bucket belongs to an account, as far as the home account is told.
+func (o *Members) BucketOwner(ctx context.Context, bucket, account string) (trail.Ownership, error) {
+	return o.Home.BucketOwner(ctx, bucket, account)
+}
+
+// Regions lists the Regions that the account of a has enabled.
+func (o *Members) Regions(ctx context.Context, a trail.ARN) ([]string, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return c.Regions(ctx)
+}
+
+// Trails lists the trails that the account of a knows in some Regions, each once. What could not be listed is in the error, and what
+// could is returned all the same.
+func (o *Members) Trails(ctx context.Context, a trail.ARN, regions ...string) ([]trail.ARN, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return c.Everywhere(ctx, regions)
+}
+
+// History reads the records of the named calls from the Event history of the account of a.
+func (o *Members) History(ctx context.Context, a trail.ARN, region string, calls []string, since time.Time) ([][]byte, error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return c.History(ctx, region, calls, since)
+}
+
+// Window reads what the Event history of the account of a has of a stretch of time.
+func (o *Members) Window(ctx context.Context, a trail.ARN, region string, from, to time.Time, most int) (records [][]byte, whole bool, err error) {
+	c, err := o.of(ctx, a)
+	if err != nil {
+		return nil, false, err
+	}
+	return c.Window(ctx, region, from, to, most)
+}

@@ -51,7 +51,7 @@ func TestMembers(t *testing.T) {
 	must(objects.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("their-logs"), Policy: aws.String(sim.CloudTrailBucketPolicy("their-logs", theirs.String()))}))
 	must(cloudtrail.NewFromConfig(admin).CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("their-logs")}))
 
-	o := &Members{Home: home0, Account: home.Account, Role: "member"}
+	o := &Members{Home: home0, Accounts: []string{memberAccount, "777788889999"}, Role: "member"}
 	state, err := o.Read(t.Context(), theirs)
 	if err != nil || !state.Exists || state.Logging || state.Settings.Bucket != "their-logs" {
 		t.Fatalf("the member's trail is read as %+v (%v)", state, err)

@@ -415,7 +415,7 @@ func (r *rig) start() {
 	slices.SortFunc(o.Pinned, func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) })
 	e := must(engine.New(r.ours, o))
 	e.Workers = 1
-	e.Guard.Cloud.(*cloud.Client).Jitter = func(d time.Duration) time.Duration { return d / 2 }
+	e.Guard.Cloud.(*cloud.Members).Home.Jitter = func(d time.Duration) time.Duration { return d / 2 }
 	for _, ear := range r.ears {
 		e.Channels = append(e.Channels, notify.Channel{Name: ear.name, Notifier: ear})
 	}

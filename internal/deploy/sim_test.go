@@ -90,7 +90,7 @@ func newSite(t *testing.T, parameters ...string) *site {
 	s.react, s.sweep = s.function(t, "trailwarden-react", configured), s.function(t, "trailwarden-sweep", configured)
 	for function, e := range map[string]*engine.Engine{"React": s.react, "Sweep": s.sweep} {
 		env := at(t, made.Resources[function].Properties, "Environment", "Variables").(map[string]any)
-		e.Guard.Cloud.(*cloud.Client).Restore = env["TRAILWARDEN_RESTORE_ROLE_ARN"].(string)
+		e.Guard.Cloud.(*cloud.Members).Home.Restore = env["TRAILWARDEN_RESTORE_ROLE_ARN"].(string)
 		e.Guard.OnlyStart = env["TRAILWARDEN_REPAIR"] == "start"
 	}
 	function := s.world.Function(account, region, "trailwarden-react", func(ctx context.Context, payload []byte) ([]byte, error) { return s.react.Invoke(ctx, payload) })

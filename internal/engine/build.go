@@ -65,21 +65,22 @@ func New(cfg aws.Config, o Options) (*Engine, error) {
 		o.Now = time.Now
 	}
 	client := &cloud.Client{Config: cfg, Version: o.Version, Restore: o.RestoreRole}
+	members := &cloud.Members{Home: client, Role: o.MemberRole}
+	if o.MemberRole != "" && len(o.Accounts) > 0 {
+		members.Accounts = o.Accounts[1:]
+	}
 	e := &Engine{
 		Guard: &guard.Guard{
-			Cloud: client, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
-			Baseline: o.Baseline, Alarm: o.Alarm, Around: client,
+			Cloud: members, Now: o.Now, Accounts: o.Accounts, Observe: o.Observe, Journal: &guard.Own{},
+			Baseline: o.Baseline, Alarm: o.Alarm, Around: members,
 		},
-		Trails: (&lister{client: client, own: cfg.Region, pinned: o.Pinned, log: o.Log}).trails,
+		Trails: (&lister{members: members, own: cfg.Region, pinned: o.Pinned, log: o.Log}).trails,
 		Pinned: o.Pinned,
 		Log:    o.Log, LogIncidents: o.LogIncidents,
-		History: client, Regions: o.Regions, Patience: o.Patience,
+		History: members, Regions: o.Regions, Patience: o.Patience,
 	}
 	e.Guard.OnlyStart, e.Guard.OwnRole = o.OnlyStart, o.RestoreRole
 	e.Guard.Budget = &Budget{Store: o.Ledger, PerHour: o.Budget}
-	if o.MemberRole != "" && len(o.Accounts) > 0 {
-		e.Guard.Cloud = &cloud.Members{Home: client, Account: o.Accounts[0], Role: o.MemberRole}
-	}
 	e.Routing = o.Routing
 	if o.Ledger != nil {
 		e.keep(o)
@@ -130,7 +131,7 @@ func (e *Engine) Account(ctx context.Context) (string, error) {
 
 // Warm opens the connection to CloudTrail before it is needed.
 func (e *Engine) Warm(ctx context.Context, region string) {
-	if client, ok := e.Guard.Cloud.(*cloud.Client); ok {
-		client.Warm(ctx, region)
+	if members, ok := e.Guard.Cloud.(*cloud.Members); ok {
+		members.Home.Warm(ctx, region)
 	}
 }

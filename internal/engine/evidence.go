@@ -16,9 +16,9 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// History reads what Event history has of a stretch of time in a Region. Whole is false when there was more.
+// History reads what the Event history of the account of a has of a stretch of time in a Region. Whole is false when there was more.
 type History interface {
-	Window(ctx context.Context, region string, from, to time.Time, most int) (records [][]byte, whole bool, err error)
+	Window(ctx context.Context, a trail.ARN, region string, from, to time.Time, most int) (records [][]byte, whole bool, err error)
 }
 
 const (
@@ -187,7 +187,7 @@ func (e *Engine) window(ctx context.Context, a trail.ARN, from, to time.Time) (r
 	}
 	var lines bytes.Buffer
 	for _, region := range regions {
-		records, whole, err := e.History.Window(ctx, region, from, to, evidenceMost)
+		records, whole, err := e.History.Window(ctx, a, region, from, to, evidenceMost)
 		for _, r := range records {
 			lines.Write(r)
 			lines.WriteByte('\n')

@@ -9,12 +9,13 @@ import (
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
+	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
 // slowly reads Event history as slowly as it is where much was done.
 type slowly struct{ takes time.Duration }
 
-func (s slowly) Window(ctx context.Context, region string, from, _ time.Time, _ int) ([][]byte, bool, error) {
+func (s slowly) Window(ctx context.Context, _ trail.ARN, region string, from, _ time.Time, _ int) ([][]byte, bool, error) {
 	wait := time.NewTimer(s.takes)
 	defer wait.Stop()
 	select {

@@ -361,7 +361,7 @@ func (a account) pin(t *testing.T) *Engine {
 	t.Helper()
 	e := a.engine(t, func(o *Options) { o.Channels = nil })
 	arn := trail.ARN{Partition: "aws", Region: region, Account: a.id, Name: "main"}
-	state, err := e.Guard.Cloud.(*cloud.Client).Read(t.Context(), arn)
+	state, err := e.Guard.Cloud.(*cloud.Members).Home.Read(t.Context(), arn)
 	if err != nil {
 		t.Fatal(err)
 	}

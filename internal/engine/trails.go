@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,13 +15,13 @@ import (
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
-// lister lists the trails that a sweep looks at: those of every Region that the account has enabled, as a trail for one
-// Region is in the list of that Region alone.
+// lister lists the trails that a sweep looks at, in the own account and in each member: those of every Region that the account has enabled,
+// as a trail for one Region is in the list of that Region alone.
 type lister struct {
-	client *cloud.Client
-	own    string // the Region that this program is in
-	pinned []trail.ARN
-	log    *slog.Logger
+	members *cloud.Members
+	own     string // the Region that this program is in
+	pinned  []trail.ARN
+	log     *slog.Logger
 
 	said sync.Once
 }
@@ -43,26 +44,61 @@ func (e *Engine) meant(a trail.ARN, r event.Record) trail.ARN {
 	return same[0]
 }
 
-// asking is how long the question for the Regions may take.
-const asking = 5 * time.Second
+const (
+	// asking is how long the question for an account's Regions may take.
+	asking = 5 * time.Second
+	// listing is how long all accounts together may take: those that hang keep no other trail waiting longer.
+	listing = 15 * time.Second
+	// accountsAtOnce is how many accounts are listed at a time.
+	accountsAtOnce = 16
+)
 
 // errSome says that trails were listed, and that there may be others elsewhere.
 var errSome = errors.New("which Regions are enabled is not known")
 
+// trails lists what could be listed, and says in the error what could not.
 func (l *lister) trails(ctx context.Context) ([]trail.ARN, error) {
-	regions, all := l.regions(ctx)
-	trails, err := l.client.Everywhere(ctx, regions)
-	if err == nil && !all {
-		err = errSome
+	ctx, cancel := context.WithTimeout(ctx, listing)
+	defer cancel()
+	accounts := append([]string{""}, l.members.Accounts...) // "" is the own one
+	lists, errs := make([][]trail.ARN, len(accounts)), make([]error, len(accounts))
+	free := make(chan struct{}, accountsAtOnce)
+	var wg sync.WaitGroup
+	for i, account := range accounts {
+		wg.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			lists[i], errs[i] = l.account(ctx, account)
+		})
+	}
+	wg.Wait()
+	found := slices.Concat(lists...)
+	slices.SortFunc(found, func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) })
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil && !errors.Is(err, errSome) }); i < 0 && slices.Contains(errs, errSome) {
+		return slices.Compact(found), errSome
+	}
+	return slices.Compact(found), errors.Join(errs...)
+}
+
+// account lists the trails of one account.
+func (l *lister) account(ctx context.Context, account string) ([]trail.ARN, error) {
+	in := trail.ARN{Partition: trail.PartitionOf(l.own), Region: l.own, Account: account}
+	regions, all := l.regions(ctx, in)
+	trails, err := l.members.Trails(ctx, in, regions...)
+	switch {
+	case err != nil && account != "":
+		return trails, fmt.Errorf("account %s: %w", account, err)
+	case err == nil && !all:
+		return trails, errSome
 	}
 	return trails, err
 }
 
 // regions falls back, where the enabled ones may not be read, on this one and those of the pinned trails, and says so.
-func (l *lister) regions(ctx context.Context) (regions []string, all bool) {
+func (l *lister) regions(ctx context.Context, in trail.ARN) (regions []string, all bool) {
 	bounded, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
-	regions, err := l.client.Regions(bounded)
+	regions, err := l.members.Regions(bounded, in)
 	if err == nil {
 		return regions, true
 	}
@@ -73,7 +109,7 @@ func (l *lister) regions(ctx context.Context) (regions []string, all bool) {
 	slices.Sort(regions)
 	regions = slices.Compact(regions)
 	l.said.Do(func() {
-		l.log.WarnContext(ctx, "which Regions are enabled is not known: new trails are looked for in some only", "regions", regions,
+		l.log.WarnContext(ctx, "which Regions are enabled is not known: new trails are looked for in some only", "regions", regions, "account", in.Account,
 			"error", err.Error(), "hint", "allow ec2:DescribeRegions to trailwarden's role")
 	})
 	return regions, false

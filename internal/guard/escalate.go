@@ -75,7 +75,7 @@ func (w *work) occupants(ctx context.Context) (facts string, steps []incident.St
 	if w.guard.Around == nil {
 		return "", nil
 	}
-	trails, err := w.guard.Around.Trails(ctx, w.arn.Region)
+	trails, err := w.guard.Around.Trails(ctx, w.arn, w.arn.Region)
 	if err != nil {
 		return "Which trails there are could not be read: " + err.Error(), nil
 	}
@@ -154,7 +154,7 @@ func (w *work) history(ctx context.Context, region string, back time.Duration, c
 	if w.guard.Around == nil {
 		return nil
 	}
-	raw, _ := w.guard.Around.History(ctx, region, calls, w.seen.Add(-back))
+	raw, _ := w.guard.Around.History(ctx, w.arn, region, calls, w.seen.Add(-back))
 	var out []event.Record
 	for _, one := range raw {
 		records, _ := event.Decode(one)

@@ -16,10 +16,10 @@ type Surroundings interface {
 	Caller(ctx context.Context) (trail.Caller, error)
 	// BucketOwner says whether a bucket belongs to an account.
 	BucketOwner(ctx context.Context, bucket, account string) (trail.Ownership, error)
-	// Trails lists the trails that a Region knows.
-	Trails(ctx context.Context, region string) ([]trail.ARN, error)
-	// History reads records of calls in a Region from Event history, as AWS wrote them.
-	History(ctx context.Context, region string, calls []string, since time.Time) ([][]byte, error)
+	// Trails lists the trails that the account of a knows in some Regions.
+	Trails(ctx context.Context, a trail.ARN, regions ...string) ([]trail.ARN, error)
+	// History reads records of calls in a Region from the Event history of the account of a, as AWS wrote them.
+	History(ctx context.Context, a trail.ARN, region string, calls []string, since time.Time) ([][]byte, error)
 }
 
 // aside bounds each question about the surroundings: none is worth a repair's time.

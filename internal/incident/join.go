@@ -236,7 +236,7 @@ func (inc *Incident) again(next Incident) {
 		}
 	default:
 		inc.become(next)
-		if next.Record != nil {
+		if next.Record != nil && !next.OpenedAt.Before(inc.OpenedAt) { // a record from before it all names nobody anew, genuine or not
 			inc.Record, inc.Actor, inc.Event, inc.Source = next.Record, next.Actor, next.Event, next.Source
 		}
 	}

@@ -121,6 +121,18 @@ func TestJoinOrder(t *testing.T) {
 	}
 }
 
+// TestOldRecordNamesNobodyAnew: who may put a message into the queue must not put another name on what stands; the old record is counted.
+func TestOldRecordNamesNobodyAnew(t *testing.T) {
+	inc := Begin(told("e1", "StopLogging", "mallory", noon, Failed))
+	joined, _ := inc.Join(told("e0", "StopLogging", "innocent", noon.Add(-48*time.Minute), Failed))
+	if joined.Actor == nil || !strings.HasSuffix(joined.Actor.ARN, "user/mallory") || joined.Record.EventID != "e1" {
+		t.Errorf("it is told of %+v, by record %s", joined.Actor, joined.Record.EventID)
+	}
+	if joined.Count != 2 || len(joined.Tamperings) != 2 {
+		t.Errorf("the old record is not counted: %d, %+v", joined.Count, joined.Tamperings)
+	}
+}
+
 // TestFoundAgain: what a sweep finds once more after it was mended was done once more, although its state, and so its id, is the same.
 func TestFoundAgain(t *testing.T) {
 	first := swept("UpdateTrail", noon, Repaired)

@@ -18,7 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/daemon"
 	"github.com/trailwarden/trailwarden/internal/engine"
 	"github.com/trailwarden/trailwarden/internal/incident"
@@ -73,13 +72,12 @@ func (f flood) run() error {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	heard := &people{}
 	e, err := engine.New(place.ours, engine.Options{
-		Accounts: place.accounts, Version: "bench", Log: quiet, Now: place.world.Now, Ledger: store, Patience: 3 * time.Second, Pinned: place.trails,
+		Accounts: place.accounts, MemberRole: role, Version: "bench", Log: quiet, Now: place.world.Now, Ledger: store, Patience: 3 * time.Second, Pinned: place.trails,
 		Baseline: func(a trail.ARN) (trail.Baseline, bool) { b, ok := place.pinned[a]; return b, ok },
 	})
 	if err != nil {
 		return err
 	}
-	e.Guard.Cloud = &cloud.Members{Home: e.Guard.Cloud.(*cloud.Client), Account: place.accounts[0], Role: role}
 	e.Trails = func(context.Context) ([]trail.ARN, error) { return nil, nil } // all are pinned
 	e.Channels = []notify.Channel{{Name: "people", Notifier: heard}}
 	q := newQueue(f.delay)

@@ -125,7 +125,7 @@ func furnish(world *sim.World, transport http.RoundTripper, id string) (*engine.
 				return nil, err
 			}
 			a := trail.ARN{Partition: "aws", Region: region, Account: id, Name: name}
-			s, err := e.Guard.Cloud.(*cloud.Client).Read(ctx, a)
+			s, err := e.Guard.Cloud.(*cloud.Members).Home.Read(ctx, a)
 			if err != nil {
 				return nil, err
 			}
