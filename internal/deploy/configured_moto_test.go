@@ -72,7 +72,7 @@ anchor:
 	answerOf(t, react, events)
 	answerOf(t, sweep, []byte(`{"sweep":true}`))
 	n.enforce(t, false)
-	if got := told.tail(4000); !n.logging(t) || !strings.Contains(got, "main") || !strings.Contains(got, "StopLogging") {
+	if got := told.tail(1 << 20); !n.logging(t) || !strings.Contains(got, "main") || !strings.Contains(got, "StopLogging") {
 		t.Errorf("logging %t, Slack was told %q", n.logging(t), got)
 	}
 	list, err := objects.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("anchors")})

@@ -144,21 +144,24 @@ func (e *Engine) Flush(ctx context.Context) error {
 		byChannel[m.Channel] = append(byChannel[m.Channel], m)
 	}
 	e.eachChannel(byChannel, func(h *health, list []ledger.Message) {
-		for _, l := range e.letters(list) {
-			if e.now().Before(h.rest) {
-				return
+		if e.now().Before(h.rest) {
+			return
+		}
+		if len(messages) < sendMost { // else there are older ones
+			for _, m := range h.left {
+				if e.now().Before(m.Due) { // one that is due is in the ledger's list
+					list = append(list, m)
+				}
 			}
-			if !e.superseded(ctx, l) && !e.deliver(ctx, h, l.Message, l.instead...) {
+			slices.SortFunc(list, ledger.CompareMessages)
+		}
+		h.left = nil
+		for _, l := range e.letters(list) {
+			if e.now().Before(h.rest) || !e.superseded(ctx, l) && !e.deliver(ctx, h, l.Message, l.instead...) {
 				return
 			}
 		}
 		h.waiting = len(messages) == sendMost
-		left := h.left
-		for h.left = nil; len(left) > 0 && !h.waiting; left = left[1:] {
-			if m := left[0]; e.now().Before(m.Due) && !e.deliver(ctx, h, m) { // one that is due is in the ledger's list
-				return
-			}
-		}
 	})
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/memory"
@@ -83,6 +85,30 @@ func TestMessagesThatWaitedAreSent(t *testing.T) {
 		}
 		if got := k.mail.take(); len(got) != 1 || got[0].Findings[0].Rule != "lambda.code" || k.engine.Owes() {
 			t.Errorf("told %q, owes %t", stages(got), k.engine.Owes())
+		}
+	})
+}
+
+// TestOrderOfWhatWaited: a message that waited for an older one goes out before what was recorded after it, whichever of them is due.
+func TestOrderOfWhatWaited(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		k.mail.down = notify.Permanent(errors.New("no such topic"))
+		id := k.handle(t, k.stop(t, "main")).Incidents[0].ID
+		k.mail.down = nil
+		k.world.Advance(time.Minute)
+		k.stop(t, "main")
+		k.handle(t, k.event("StopLogging", "main", k.world.Now(), func(_, record map[string]any) {
+			record["userIdentity"] = map[string]any{"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/eve", "accountId": "111122223333"}
+		}))
+		if err := k.engine.witness(t.Context(), id, incident.Evidence{Calls: 3}, ledger.Mark{Key: "evidence/" + id}); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.engine.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"opened open", "again repaired", "evidence repaired"}, stages(k.mail.take())); diff != "" {
+			t.Errorf("told (-want +got)\n%s", diff)
 		}
 	})
 }
