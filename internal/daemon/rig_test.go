@@ -442,7 +442,10 @@ func (r *rig) turn(receive bool) {
 		if i == len(duties) {
 			if receive {
 				r.step(func() {
-					if _, err := r.daemon.Receive(ctx); err != nil {
+					switch _, err := r.daemon.Receive(ctx); {
+					case errors.Is(err, context.DeadlineExceeded): // in words that the SDK chooses by which goroutine is first
+						r.say("receive: out of time")
+					case err != nil:
 						r.say("receive: %v", err)
 					}
 				})
