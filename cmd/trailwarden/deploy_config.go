@@ -183,5 +183,5 @@ func (c configuredBy) told(mail string) string {
 	if c.Anchors != "" {
 		line += "; the ledger's heads go to s3://" + c.Anchors
 	}
-	return line + " (" + cmp.Or(c.From, "no configuration file") + ")"
+	return line + "; configuration: " + cmp.Or(c.From, "no file")
 }

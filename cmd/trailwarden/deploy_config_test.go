@@ -86,7 +86,7 @@ func TestDeployConfiguration(t *testing.T) {
 	for _, want := range []string{
 		"ledger of settings.yaml is not deployed: the stack has a ledger of its own",
 		"TRAILWARDEN_NOTIFY_PAGERDUTY_ROUTING_KEY of your environment is not deployed: put the secret into Secrets Manager",
-		"Told by: sns (security@example.com), slack, securityhub; routes say who of what; the ledger's heads go to s3://anchors (settings.yaml)",
+		"Told by: sns (security@example.com), slack, securityhub; routes say who of what; the ledger's heads go to s3://anchors; configuration: settings.yaml",
 		"secretsmanager:GetSecretValue", "securityhub:BatchImportFindings", "s3:PutObject",
 	} {
 		if !strings.Contains(stderr, want) {
@@ -194,11 +194,11 @@ func TestDeployWhatLiesHere(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if code, stdout, _ = s.run("deploy", "--dry-run", "--history", "0", "--zip", s.zip, "--email", "security@example.com", "--no-config"); code != exitOK ||
-		!strings.Contains(stdout, "Told by: sns (security@example.com) (no configuration file)") {
+		!strings.Contains(stdout, "Told by: sns (security@example.com); configuration: no file") {
 		t.Errorf("--no-config: exit code %d\n%s", code, stdout)
 	}
 	if code, stdout, _ = s.run("deploy", "--dry-run", "--history", "0", "--zip", s.zip, "--email", "security@example.com", "--no-config", "--security-hub", "yes",
-		"--event-bus-arn", "arn:aws:events:eu-central-1:111122223333:event-bus/security"); code != exitOK || !strings.Contains(stdout, "Told by: sns (security@example.com), securityhub, eventbridge (no configuration file)") {
+		"--event-bus-arn", "arn:aws:events:eu-central-1:111122223333:event-bus/security"); code != exitOK || !strings.Contains(stdout, "Told by: sns (security@example.com), securityhub, eventbridge; configuration: no file") {
 		t.Errorf("channels by flags: exit code %d\n%s", code, stdout)
 	}
 	// An update does not take what was not named, whatever is in it, and says that it is another.
