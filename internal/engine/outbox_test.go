@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,10 +119,10 @@ func TestOrderOfWhatWaited(t *testing.T) {
 func TestToldAtOnceAlthoughSomebodyWrote(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		k := newKept(t)
-		writes := 0
+		var writes atomic.Int64
 		k.store.Fault = func(s memory.Step) error {
 			if s.Op == "Write" && !s.Done {
-				if writes++; writes == 2 {
+				if writes.Add(1) == 2 {
 					return ledger.ErrMoved
 				}
 			}
