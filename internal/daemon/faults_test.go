@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,16 +269,17 @@ func TestGroupF(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, "main")
 			s.world.BreakBus(true)
-			off := time.Duration(0)
-			now := func() time.Time { return s.world.Now().Add(off) }
+			var off atomic.Int64
+			now := func() time.Time { return s.world.Now().Add(time.Duration(off.Load())) }
 			s.daemon.Now, s.daemon.Engine.Guard.Now, s.daemon.Engine.Keeper.Now = now, now, now
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.run(t, 10*time.Minute) }()
-			for _, off = range []time.Duration{365 * 24 * time.Hour, 0, -365 * 24 * time.Hour, 0} {
+			for _, by := range []time.Duration{365 * 24 * time.Hour, 0, -365 * 24 * time.Hour, 0} {
+				off.Store(int64(by))
 				s.stop(t, "main")
 				time.Sleep(s.daemon.Sweep + 15*time.Second)
 				if !s.logging(t, "main") {
-					t.Errorf("the clock off by %s: the trail is not logging", off)
+					t.Errorf("the clock off by %s: the trail is not logging", by)
 				}
 			}
 			<-ended
