@@ -29,6 +29,9 @@ func (a *app) carryThrough(ctx context.Context, c *cobra.Command, d *deployment,
 	if err != nil {
 		return usage("see `trailwarden deploy --help`", "%s", err)
 	}
+	if err := d.deployer.Reserve(ctx, d.before.Parameters, d.effective); err != nil {
+		return err
+	}
 	if err := d.describe(made); err != nil {
 		return err
 	}
