@@ -23,7 +23,7 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("NOT PROVEN HERE: systemd-analyze is not installed, so that systemd did not judge the unit")
+		t.Skip("NOT PROVEN HERE: that systemd takes the unit, for systemd-analyze is not installed")
 	}
 	// The program is not installed here: another stands in its place.
 	placed := filepath.Join(t.TempDir(), "trailwarden.service")
@@ -35,7 +35,7 @@ func TestUnit(t *testing.T) {
 	}
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", placed).CombinedOutput()
 	if err != nil {
-		t.Skipf("NOT PROVEN HERE: this systemd-analyze judges no unit offline: %v", err)
+		t.Skipf("NOT PROVEN HERE: that the unit exposes little, for this systemd-analyze judges no unit offline: %v", err)
 	}
 	level := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`).FindSubmatch(out)
 	if level == nil {

@@ -67,7 +67,7 @@ func (d *deployed) secrets(t *testing.T, name, value string) string {
 // TestConfigurationInTheZip runs the binary with what travels in the zip beside it: channels whose secrets AWS keeps, routes, anchors.
 func TestConfigurationInTheZip(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the built Lambda binary was not run with a configuration in its zip")
+		t.Skip("NOT PROVEN with -short: that the built Lambda binary takes the configuration in its zip")
 	}
 	binary := buildBinary(t)
 

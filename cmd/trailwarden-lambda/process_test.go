@@ -195,7 +195,7 @@ func (d *deployed) mail() []sim.Mail {
 // TestProcess runs the binary that is deployed, built as `make lambda` builds it.
 func TestProcess(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the built Lambda binary was not run")
+		t.Skip("NOT PROVEN with -short: that the built Lambda binary starts stopped trails and tells people")
 	}
 	binary := buildBinary(t)
 
@@ -307,7 +307,7 @@ func TestProcess(t *testing.T) {
 // TestPanic runs a binary that was built with a fault in it: it panics on one call.
 func TestPanic(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: a panic in the built binary")
+		t.Skip("NOT PROVEN with -short: that a panic in the built binary costs one message of a batch and not the process")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

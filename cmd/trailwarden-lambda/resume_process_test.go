@@ -14,7 +14,7 @@ import (
 // the table says that it was logging; the event that comes late after all is of the same incident, which knows then who it was.
 func TestD3ProcessStartsWhatItSawLogging(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the built Lambda binary sweeps without a baseline, with its ledger in DynamoDB")
+		t.Skip("NOT PROVEN with -short: that the built Lambda binary starts without a baseline what it saw logging, by its ledger in DynamoDB")
 	}
 	binary := buildBinary(t)
 	d := prepare(t)

@@ -16,7 +16,7 @@ import (
 // told of both, and the next process tells when the sweep is back.
 func TestProcessTellsOfTheSweep(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the built Lambda binary looks at the sweep")
+		t.Skip("NOT PROVEN with -short: that the built Lambda binary looks at the sweep")
 	}
 	binary := buildBinary(t)
 	d, parts := prepare(t), deployment.New()

@@ -195,7 +195,7 @@ func policyStatements(v map[string]any) []any {
 // TestTemplateLint has cfn-lint look at the template, its state machine and roles included.
 func TestTemplateLint(t *testing.T) {
 	if exec.Command("cfn-lint", "--version").Run() != nil {
-		t.Skip("SKIPPED: no cfn-lint is installed, so it did not look at the template")
+		t.Skip("NOT PROVEN HERE: that CloudFormation's schemas take the template, for cfn-lint is not installed")
 	}
 	if out, err := exec.Command("cfn-lint", templateFile).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -206,10 +206,10 @@ func TestTemplateLint(t *testing.T) {
 // and no inventories: batches are of one object here, and the way of an inventory is not taken.
 func TestMachineRuns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the state machine in moto")
+		t.Skip("NOT PROVEN with -short: that the state machine runs in moto")
 	}
 	if exec.Command("python3", "-c", "import moto.server, moto.stepfunctions.parser.api, moto.awslambda_simple.models").Run() != nil {
-		t.Skip("SKIPPED: no moto is installed, so nobody executed the state machine")
+		t.Skip("NOT PROVEN HERE: that the state machine runs, for moto is not installed")
 	}
 	machine := definition(t)
 	for _, name := range []string{"ScanPrefix", "ScanInventory"} {

@@ -149,7 +149,7 @@ func record(id, name string, at string) string {
 // over and that is called again, a damaged and a missing object, and the merge.
 func TestBuiltFunction(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: the built scanner under the Runtime API")
+		t.Skip("NOT PROVEN with -short: that the built scanner does a job under the Runtime API")
 	}
 	d := deploy(t, 5*time.Second)
 	d.put(t, "logs", "AWSLogs/a.json", record("stop", "StopLogging", "2026-01-02T12:00:00Z"))

@@ -65,7 +65,7 @@ func TestScanPage(t *testing.T) {
 		}
 	}
 	if browser == "" {
-		t.Skip("SKIPPED: no Chromium is installed, so the page was opened by nobody")
+		t.Skip("NOT PROVEN HERE: that the page draws in a browser, for no Chromium is installed")
 	}
 	dir := t.TempDir()
 	page, picture := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.png")

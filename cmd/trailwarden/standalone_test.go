@@ -14,7 +14,7 @@ import (
 // the zip in the program is the one that would run.
 func TestStandalone(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN HERE: the program with a zip in it is not built with -short")
+		t.Skip("NOT PROVEN with -short: that a program with the zip in it deploys with nothing else at hand; it is built for it")
 	}
 	s := newSite(t) // an empty folder
 	packed, err := os.ReadFile(s.zip)

@@ -43,7 +43,7 @@ const (
 func startMoto(t *testing.T) moto {
 	t.Helper()
 	if _, err := exec.LookPath("moto_server"); err != nil {
-		t.Skip("NOT PROVEN HERE: moto_server is not installed, so that the template was deployed nowhere")
+		t.Skip("NOT PROVEN HERE: that what is deployed works on an AWS that others simulate, for moto_server is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -36,14 +36,14 @@ var providers = []string{"/opt/tf-plugins", "/usr/share/terraform/plugins"}
 func startTerraform(t *testing.T) terraform {
 	t.Helper()
 	if _, err := exec.LookPath("terraform"); err != nil {
-		t.Skip("NOT PROVEN HERE: terraform is not installed, so that nobody but our own reading of HCL looked at the module")
+		t.Skip("NOT PROVEN HERE: that terraform itself takes the module, for it is not installed")
 	}
 	i := slices.IndexFunc(providers, func(dir string) bool {
 		found, _ := filepath.Glob(filepath.Join(dir, "registry.terraform.io/hashicorp/aws/*"))
 		return len(found) > 0
 	})
 	if i < 0 {
-		t.Skipf("NOT PROVEN HERE: there is no mirror with the AWS provider in %v, so that terraform cannot look at the module", providers)
+		t.Skipf("NOT PROVEN HERE: that terraform itself takes the module, for no mirror of the AWS provider is in %v", providers)
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "terraformrc")
@@ -173,7 +173,7 @@ func organizationModules(uploaded map[string]string) map[string]struct {
 // AWS's answers say; a second plan changes nothing; destroy leaves what the README says, and nothing else.
 func TestTerraformOnMoto(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN with -short: terraform's apply and destroy, which take a minute and more")
+		t.Skip("NOT PROVEN with -short: that terraform's apply makes what the templates make and destroy leaves evidence; it takes a minute and more")
 	}
 	t.Parallel() // it mostly waits: the provider takes 25 seconds for a queue until it trusts it
 	tf := startTerraform(t)

@@ -72,7 +72,7 @@ func onSim(t *testing.T, o sim.Options) account {
 func onMoto(t *testing.T) account {
 	t.Helper()
 	if _, err := exec.LookPath("moto_server"); err != nil {
-		t.Skip("NOT PROVEN HERE: moto_server is not installed, so that nothing was held against an AWS that others simulate")
+		t.Skip("NOT PROVEN HERE: that the engine repairs on an AWS that others simulate, for moto_server is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,7 +20,7 @@ func findAWSCLI(t *testing.T, url string) awsCLI {
 		err = exec.Command(program, "--version").Run()
 	}
 	if err != nil {
-		t.Skipf("NOT PROVEN: that the real AWS CLI works on the simulated AWS, for there is no working aws on this machine (%v)", err)
+		t.Skipf("NOT PROVEN HERE: that the real AWS CLI works on the simulated AWS, for there is no working aws on this machine (%v)", err)
 	}
 	return awsCLI{program, url, t.TempDir()}
 }
@@ -46,7 +46,7 @@ func (a awsCLI) run(t *testing.T, args ...string) (map[string]any, string) {
 
 func TestRealAWSCLI(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that the real AWS CLI works on the simulated AWS; it takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that the real AWS CLI works on the simulated AWS; it takes seconds")
 	}
 	w := New(Options{})
 	server := httptest.NewServer(w)

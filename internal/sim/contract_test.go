@@ -267,7 +267,7 @@ func TestContractOnSim(t *testing.T) {
 
 func TestContractOnMoto(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that an independent implementation agrees with the contract; moto takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that an independent implementation agrees with the contract; moto takes seconds")
 	}
 	url := startMoto(t)
 	who := Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
@@ -307,7 +307,7 @@ func startMoto(t *testing.T) string {
 		err = exec.Command(program, "--help").Run()
 	}
 	if err != nil {
-		t.Skipf("NOT PROVEN: that an independent implementation agrees with the contract, for there is no working moto_server here (%v)", err)
+		t.Skipf("NOT PROVEN HERE: that an independent implementation agrees with the contract, for there is no working moto_server here (%v)", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -277,7 +277,7 @@ func TestTablesOnSim(t *testing.T) {
 
 func TestTablesOnMoto(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that an independent implementation agrees with the contract of tables; moto takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that an independent implementation agrees with the contract of tables; moto takes seconds")
 	}
 	url := startMoto(t)
 	cfg := configFor(New(Options{}), home, Credentials{AccessKeyID: "test", SecretAccessKey: "test"})

@@ -65,7 +65,7 @@ func TestCloudTrailErrorCodesExist(t *testing.T) {
 func TestErrorTableIsTheFactFile(t *testing.T) {
 	b, err := os.ReadFile("../../../shared/facts/errors.json")
 	if err != nil {
-		t.Skipf("fact file not here (%v): the copy in testdata was not compared with it", err)
+		t.Skipf("NOT PROVEN HERE: that the copy in testdata is the fact file, for that is not here: %v", err)
 	}
 	var facts struct {
 		Errors map[string]struct{ Ops []string }

@@ -516,7 +516,7 @@ func TestFunctionRepairsATrailAndTellsPeople(t *testing.T) {
 // The commands of the AWS documentation, as a person would type them.
 func TestRealAWSCLIOnMessages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that the real AWS CLI works on queues, topics and rules; it takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that the real AWS CLI works on queues, topics and rules; it takes seconds")
 	}
 	w := New(Options{ConfirmedEmail: true})
 	server := httptest.NewServer(w)

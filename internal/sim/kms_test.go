@@ -202,7 +202,7 @@ func TestKeyChangesAreRecorded(t *testing.T) {
 
 func TestAWSCLIUsesKMS(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that the real AWS CLI reads the answers of KMS; it takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that the real AWS CLI reads the answers of KMS; it takes seconds")
 	}
 	w := New(Options{})
 	arn := w.Account(account).Key(home, keyUUID)

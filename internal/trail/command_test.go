@@ -63,7 +63,7 @@ func TestCommand(t *testing.T) {
 // TestQuotedIsOneWord asks a real shell, for any bytes that a value can hold.
 func TestQuotedIsOneWord(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("NOT PROVEN HERE: there is no sh, so that no shell has read the quoted commands")
+		t.Skip("NOT PROVEN HERE: that a shell reads the quoted commands as they are meant, for there is no sh")
 	}
 	var texts []string
 	rapid.Check(t, func(rt *rapid.T) {

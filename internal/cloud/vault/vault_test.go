@@ -105,7 +105,7 @@ func config(url string) aws.Config {
 func moto(t *testing.T) aws.Config {
 	t.Helper()
 	if _, err := exec.LookPath("moto_server"); err != nil {
-		t.Skip("NOT PROVEN HERE: moto_server is not installed, so that nothing was held against an AWS that others simulate")
+		t.Skip("NOT PROVEN HERE: that secrets are read from an AWS that others simulate, for moto_server is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

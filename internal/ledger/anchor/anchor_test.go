@@ -97,7 +97,7 @@ func each(t *testing.T, test func(*testing.T, *site)) {
 	t.Run("sim", func(t *testing.T) { test(t, onSim(t)) })
 	t.Run("moto", func(t *testing.T) {
 		if testing.Short() {
-			t.Skip("NOT PROVEN: that anchors work on an independent S3; moto takes seconds and this is a short run")
+			t.Skip("NOT PROVEN with -short: that anchors work on an independent S3; moto takes seconds")
 		}
 		test(t, onMoto(t))
 	})
@@ -286,7 +286,7 @@ func startMoto(t *testing.T) string {
 		err = exec.Command(program, "--help").Run()
 	}
 	if err != nil {
-		t.Skipf("NOT PROVEN: that anchors work on an independent S3, for there is no working moto_server here (%v)", err)
+		t.Skipf("NOT PROVEN HERE: that anchors work on an independent S3, for there is no working moto_server here (%v)", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -108,7 +108,7 @@ func TestContractOnSim(t *testing.T) {
 
 func TestContractOnMoto(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT PROVEN: that the ledger works on an independent DynamoDB; moto takes seconds and this is a short run")
+		t.Skip("NOT PROVEN with -short: that the ledger works on an independent DynamoDB; moto takes seconds")
 	}
 	url := startMoto(t)
 	// One request at a time: a transaction that moto 5.2.1 cancels sets all tables back to where it began, and with them
@@ -194,7 +194,7 @@ func startMoto(t *testing.T) string {
 		err = exec.Command(program, "--help").Run()
 	}
 	if err != nil {
-		t.Skipf("NOT PROVEN: that the ledger works on an independent DynamoDB, for there is no working moto_server here (%v)", err)
+		t.Skipf("NOT PROVEN HERE: that the ledger works on an independent DynamoDB, for there is no working moto_server here (%v)", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

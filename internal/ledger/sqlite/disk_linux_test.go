@@ -15,7 +15,7 @@ import (
 func TestRealDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("SKIPPED: this user may not mount a file system: %v", err)
+		t.Skipf("NOT PROVEN HERE: that the ledger outlives a real disk that is full or read-only, for this user may not mount a file system: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

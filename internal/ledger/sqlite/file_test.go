@@ -82,7 +82,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	if f, err := os.Create(filepath.Join(dir, "probe")); err == nil {
 		f.Close()
 		os.Remove(f.Name())
-		t.Skip("SKIPPED: this user may write to any folder; run the tests as another than root")
+		t.Skip("NOT PROVEN HERE: that a ledger opens in a folder that is read-only, for this user may write to any folder: run the tests as another than root")
 	}
 	r, err := OpenReadOnly(t.Context(), s.path)
 	if err != nil {

@@ -29,7 +29,7 @@ func realOne(t *testing.T) string {
 		}
 	}
 	if program == "" {
-		t.Skip("NOT PROVEN HERE: Alertmanager is not installed (apt-get install prometheus-alertmanager, or set ALERTMANAGER)")
+		t.Skip("NOT PROVEN HERE: that Alertmanager itself takes the alerts, for it is not installed: apt-get install prometheus-alertmanager, or set ALERTMANAGER")
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "alertmanager.yml")

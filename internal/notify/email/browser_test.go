@@ -23,7 +23,7 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 	if browser == "" {
-		t.Skip("NOT PROVEN HERE: no Chromium is installed, so that the mails were opened by nobody")
+		t.Skip("NOT PROVEN HERE: that the mails draw in a browser, for no Chromium is installed")
 	}
 	dir := t.TempDir()
 	keep := os.Getenv("TRAILWARDEN_PICTURES")

@@ -92,10 +92,10 @@ func exim(t *testing.T) (address string, roots *x509.CertPool, mail string) {
 		}
 	}
 	if program == "" {
-		t.Skip("NOT PROVEN HERE: exim4 is not installed, so that no real mail server took a message: apt-get install exim4-daemon-light")
+		t.Skip("NOT PROVEN HERE: that a real mail server takes a message, for exim4 is not installed: apt-get install exim4-daemon-light")
 	}
 	if os.Getuid() != 0 {
-		t.Skip("NOT PROVEN HERE: exim4 takes a configuration of the test's own from root only, and this is not root")
+		t.Skip("NOT PROVEN HERE: that a real mail server takes a message, for exim4 takes a configuration of the test's own from root only")
 	}
 	dir, err := os.MkdirTemp("", "trailwarden-exim")
 	if err != nil {

@@ -47,7 +47,7 @@ func TestMoto(t *testing.T) {
 func moto(t *testing.T) aws.Config {
 	t.Helper()
 	if _, err := exec.LookPath("moto_server"); err != nil {
-		t.Skip("NOT PROVEN HERE: moto_server is not installed, so that nothing was held against an AWS that others simulate")
+		t.Skip("NOT PROVEN HERE: that an AWS that others simulate takes the findings, for moto_server is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
