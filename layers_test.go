@@ -30,10 +30,11 @@ var layers = []layer{
 	{level: 0, name: "event", alone: true},
 	{level: 0, name: "trail", alone: true},
 	{level: 0, name: "secret", alone: true},
+	{level: 0, name: "schematest"}, // for tests: TestLambdaCarriesNoWeight sees it where it does not belong
 	{level: 1, name: "incident", may: []string{"event", "trail"}, alone: true},
 	{level: 1, name: "logfile", may: []string{"event"}, alone: true, plus: "github.com/klauspost/compress/"},
-	{level: 1, name: "config", may: []string{"secret"}},            // so that everything above can say what is wrong with a file, and where
-	{level: 1, name: "awscall", may: []string{"trail"}, aws: true}, // what AWS is asked without the SDK's clients
+	{level: 1, name: "config", may: []string{"secret", "schematest"}}, // so that everything above can say what is wrong with a file, and where
+	{level: 1, name: "awscall", may: []string{"trail"}, aws: true},    // what AWS is asked without the SDK's clients
 	{level: 2, name: "baseline", may: []string{"trail", "config"}},
 	{level: 2, name: "guard", may: []string{"event", "trail", "incident"}, alone: true},
 	{level: 2, name: "cloud", may: []string{"trail", "awscall"}, aws: true},

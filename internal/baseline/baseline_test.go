@@ -3,7 +3,6 @@ package baseline
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,9 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/jsonschema-go/jsonschema"
 	"pgregory.net/rapid"
 
+	"github.com/trailwarden/trailwarden/internal/schematest"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -164,27 +163,11 @@ func TestDocumentsFitTheSchemas(t *testing.T) {
 			s.Failures = []Failure{{Where: "eu-west-1", Error: "denied", Hint: "allow it"}}
 		}
 		for file, document := range map[string]any{"check.v1.json": f.Assess(s), "plan.v1.json": f.Plan(s)} {
-			text, err := os.ReadFile("../../schemas/" + file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var schema jsonschema.Schema
-			if err := json.Unmarshal(text, &schema); err != nil {
-				t.Fatal(err)
-			}
-			resolved, err := schema.Resolve(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
 			written, err := json.Marshal(document)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var value any
-			if err := json.Unmarshal(written, &value); err != nil {
-				t.Fatal(err)
-			}
-			if err := resolved.Validate(value); err != nil {
+			if err := schematest.Fits(t, schematest.Published(t, "../../schemas/"+file), written); err != nil {
 				t.Errorf("%s, %s: %v\n%s", name, file, err, written)
 			}
 		}

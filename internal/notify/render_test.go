@@ -47,12 +47,7 @@ func TestGolden(t *testing.T) {
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	compareFile(t, filepath.Join("testdata", name), got)
-}
-
-// compareFile holds got against a file, or writes it with -update.
-func compareFile(t *testing.T, path string, got []byte) {
-	t.Helper()
+	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)

@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/jsonschema-go/jsonschema"
 	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
+	"github.com/trailwarden/trailwarden/internal/schematest"
 	"github.com/trailwarden/trailwarden/internal/trail"
 )
 
@@ -335,18 +335,7 @@ func TestLoad(t *testing.T) {
 
 // TestSchemaAgrees: what the parser takes, the published schema takes, and what is misspelt neither does.
 func TestSchemaAgrees(t *testing.T) {
-	text, err := os.ReadFile("../../../schemas/baseline.v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s jsonschema.Schema
-	if err := json.Unmarshal(text, &s); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := s.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := schematest.Published(t, "../../../schemas/baseline.v1.json")
 	rapid.Check(t, func(t *rapid.T) {
 		f := files().Draw(t, "file")
 		document, err := json.Marshal(f.Canonical())

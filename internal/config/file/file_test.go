@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/jsonschema-go/jsonschema"
 	"pgregory.net/rapid"
 
 	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/schematest"
 	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
@@ -292,14 +292,7 @@ func TestYAMLGivesTheSameConfiguration(t *testing.T) {
 // What an editor marks by the schema and what the parser refuses are the same, but for names of time
 // zones and for numbers, where the parser is the stricter.
 func TestSchemaAgreesWithParser(t *testing.T) {
-	var s jsonschema.Schema
-	if err := json.Unmarshal(config.Schema(), &s); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := s.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := schematest.Resolved(t, config.Schema())
 	topics := []any{"arn:aws:sns:eu-west-1:111122223333:t", "arn:aws:sqs:eu-west-1:111122223333:t", "", nil, 5.0, true}
 	values := map[string][]any{
 		"version":    {1.0, 2.0, "1", nil},

@@ -16,13 +16,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/jsonschema-go/jsonschema"
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
 	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 	"github.com/trailwarden/trailwarden/internal/notify/web/webtest"
+	"github.com/trailwarden/trailwarden/internal/schematest"
 	"github.com/trailwarden/trailwarden/internal/secret"
 )
 
@@ -183,7 +183,7 @@ func TestRefusals(t *testing.T) {
 
 func TestGolden(t *testing.T) {
 	c := &Channel{}
-	schema := notification(t)
+	schema := schematest.Published(t, "../../../schemas/notification.v1.json")
 	for _, s := range notifytest.Life() {
 		doc, err := c.Render(s.Incident)
 		if err != nil {
@@ -203,22 +203,6 @@ func TestGolden(t *testing.T) {
 		}
 		golden(t, s.Name+".golden", append(b.Bytes(), '\n'))
 	}
-}
-
-func notification(t *testing.T) *jsonschema.Resolved {
-	data, err := os.ReadFile("../../../schemas/notification.v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s jsonschema.Schema
-	if err := json.Unmarshal(data, &s); err != nil {
-		t.Fatal(err)
-	}
-	resolved, err := s.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resolved
 }
 
 // check holds a payload against the standard: type, timestamp, data, and the advised size.
