@@ -48,6 +48,8 @@ func (a *app) switchRepair(c *cobra.Command, f deployFlags) error {
 	question := "Switch all repairs off? Watching and telling go on, and people are told of this."
 	if f.repair == "on" {
 		question = "Switch repairs on again?"
+	} else if more := membersRepair(view.Parameters); more != "" {
+		a.note("%s", plain(more))
 	}
 	if err := a.confirm(question); err != nil {
 		return err
@@ -79,4 +81,15 @@ func (a *app) switchRepair(c *cobra.Command, f deployFlags) error {
 		a.note("to switch them on again: %s", plain(a.reaching(command, f.reach, cfg)))
 	}
 	return errors.Join(errs...)
+}
+
+// membersRepair says what goes on in member accounts when the policy of the central account is detached: their repairs are made with roles of
+// their own. Empty where there are none.
+func membersRepair(parameters map[string]string) string {
+	if parameters["OrganizationId"] == "" || parameters["MemberAccounts"] == "" {
+		return ""
+	}
+	name := parameters["Name"]
+	return fmt.Sprintf("trails of the members (%s) are repaired all the same: detach the policy %s-repair from the role %s-member in each, or `trailwarden deploy --update --mode observe` ends repairs everywhere",
+		parameters["MemberAccounts"], name, name)
 }

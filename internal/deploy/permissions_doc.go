@@ -41,14 +41,15 @@ these very policies: what is called is granted, and what is granted is called or
 - **Restoring is a role of its own**, which is not there at all until ` + "`RestoreTrailArns`" + ` names trails, by ARN. Each use is narrowed
   by a session policy to the one trail that is being put back.
 - **The kill switch** is the managed policy ` + "`trailwarden-repair`" + `, which holds StartLogging and the way to the restore role, and
-  nothing else. Detached, every repair stops, and watching and telling go on. One command does it:
+  nothing else. Detached, every repair in the account stops, and watching and telling go on. One command does it:
 
   ` + "```sh\n  for role in trailwarden-react trailwarden-sweep; do aws iam detach-role-policy --role-name $role --policy-arn \"$(aws cloudformation describe-stacks --stack-name trailwarden --query \"Stacks[0].Outputs[?OutputKey=='RepairPolicyArn'].OutputValue\" --output text)\"; done\n  ```" + `
 
   The sweep sees it, and the rule on trailwarden itself reports it to people straight away, past the functions, where IAM's events
   reach it: they appear in us-east-1 (aws-cn: cn-north-1, aws-us-gov: us-gov-west-1), so deploy forwarder.yaml there unless that is the
   home Region. ` + "`attach-role-policy`" + ` in the same loop switches repairs on again. A session of the restore role that is under way
-  lasts a minute at most.
+  lasts a minute at most. Each member account has a switch of its own, the policy of this name on ` + "`trailwarden-member`" + `; mode observe ends
+  repairs in all of them.
 - **A permissions boundary**, ` + "`trailwarden-boundary`" + `, caps every role at the actions on this page, whatever somebody attaches to it.
   ` + "`PermissionsBoundaryArn`" + ` puts your organization's in its place.
 - **Mode observe** leaves ` + "`trailwarden-repair`" + ` out: then no role here can change anything but its own ledger.
