@@ -3,6 +3,7 @@ package awscall
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -71,8 +72,10 @@ func (c Caller) place(ctx context.Context, r Request) (address, signed string, e
 		return "", "", errors.New("a FIPS or dual-stack endpoint and an endpoint of one's own exclude each other: take one of the two out of the settings")
 	case base != "":
 		return strings.TrimSuffix(base, "/") + under(r.Bucket, r.Path), r.Region, nil
-	case r.Region == "" || strings.Trim(r.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		return "", "", errors.New("no Region is set, or what is set is none: " + r.Region)
+	case r.Region == "":
+		return "", "", errors.New("no Region is set: set AWS_REGION, or region in the configuration")
+	case strings.Trim(r.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		return "", "", fmt.Errorf("%q is no Region: set AWS_REGION, or region in the configuration", r.Region)
 	case r.Bucket != "" && !strings.Contains(r.Bucket, "."):
 		return "https://" + r.Bucket + "." + host + under("", r.Path), signed, nil
 	}
@@ -173,16 +176,16 @@ func host(s Service, region string, fips, dual bool) (name, signed string) {
 	}
 	switch s {
 	case IAM:
-		return ofIAM(first, partition, region, suffix, dual)
+		return ofIAM(first, partition, suffix, dual)
 	case Organizations:
-		region = home(partition, region)
+		region = trail.GlobalRegion(partition)
 	}
 	return first + "." + region + "." + suffix, region
 }
 
 // ofIAM is where IAM is, which has one place for all Regions of a partition.
-func ofIAM(first, partition, region, suffix string, dual bool) (name, signed string) {
-	region = home(partition, region)
+func ofIAM(first, partition, suffix string, dual bool) (name, signed string) {
+	region := trail.GlobalRegion(partition)
 	if partition == "aws-cn" {
 		region = "cn-north-1"
 	}
@@ -226,27 +229,4 @@ func suffixes(partition string) (one, both string) {
 		return "amazonaws.eu", "api.amazonwebservices.eu"
 	}
 	return "amazonaws.com", "api.aws"
-}
-
-// home is where the services are of which a partition has one.
-func home(partition, region string) string {
-	switch partition {
-	case "aws":
-		return "us-east-1"
-	case "aws-cn":
-		return "cn-northwest-1"
-	case "aws-us-gov":
-		return "us-gov-west-1"
-	case "aws-iso":
-		return "us-iso-east-1"
-	case "aws-iso-b":
-		return "us-isob-east-1"
-	case "aws-iso-e":
-		return "eu-isoe-west-1"
-	case "aws-iso-f":
-		return "us-isof-south-1"
-	case "aws-eusc":
-		return "eusc-de-east-1"
-	}
-	return region
 }

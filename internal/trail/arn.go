@@ -111,3 +111,25 @@ func PartitionOf(region string) string {
 	}
 	return "aws"
 }
+
+// GlobalRegion is where a partition has those services of which it has one for all Regions, such as IAM, and where their events
+// are recorded: a trail of another Region alone never has them.
+func GlobalRegion(partition string) string {
+	switch partition {
+	case "aws-cn":
+		return "cn-northwest-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	case "aws-iso":
+		return "us-iso-east-1"
+	case "aws-iso-b":
+		return "us-isob-east-1"
+	case "aws-iso-e":
+		return "eu-isoe-west-1"
+	case "aws-iso-f":
+		return "us-isof-south-1"
+	case "aws-eusc":
+		return "eusc-de-east-1"
+	}
+	return "us-east-1"
+}

@@ -74,7 +74,7 @@ func coverage(a ARN, s Settings, known []Group) Coverage {
 	}
 	if slices.Contains(known, GroupSettings) {
 		c.AllRegions, c.Organization, c.Validation = s.MultiRegion, s.Organization, s.Validation
-		c.Global = s.GlobalEvents && (s.MultiRegion || a.Region == globalRegion(a.Partition))
+		c.Global = s.GlobalEvents && (s.MultiRegion || a.Region == GlobalRegion(a.Partition))
 		c.Bucket, c.Prefix, c.Key, c.Topic = s.Bucket, s.Prefix, s.Key, s.Topic
 		c.LogGroup, c.LogRole = strings.TrimSuffix(s.LogGroup, ":*"), s.LogRole
 	}
@@ -98,27 +98,6 @@ func coverage(a ARN, s Settings, known []Group) Coverage {
 		c.LargeEvents = eventSize(s.EventConfig) == large
 	}
 	return c
-}
-
-// globalRegion is where the events of global services are recorded: a trail of another Region alone never has them.
-func globalRegion(partition string) string {
-	switch partition {
-	case "aws-cn":
-		return "cn-northwest-1"
-	case "aws-us-gov":
-		return "us-gov-west-1"
-	case "aws-iso":
-		return "us-iso-east-1"
-	case "aws-iso-b":
-		return "us-isob-east-1"
-	case "aws-iso-e":
-		return "eu-isoe-west-1"
-	case "aws-iso-f":
-		return "us-isof-south-1"
-	case "aws-eusc":
-		return "eusc-de-east-1"
-	}
-	return "us-east-1"
 }
 
 // access picks the one of two that a recording is about. What is unclear claims nothing.
