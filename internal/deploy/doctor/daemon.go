@@ -16,7 +16,8 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/trailwarden/trailwarden/internal/awscall"
 )
 
 // Clock holds this machine's clock against AWS's: signatures are refused from five minutes on, and times in messages mislead. It takes
@@ -39,11 +40,11 @@ func Clock(ctx context.Context, cfg aws.Config, now func() time.Time) Check {
 
 // date is the time of AWS's answer to a request that asks for nothing.
 func date(ctx context.Context, cfg aws.Config) (time.Time, error) {
-	at, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, sts.EndpointParameters{Region: &cfg.Region, Endpoint: cfg.BaseEndpoint})
+	at, err := awscall.Caller{Config: cfg}.Address(ctx, awscall.STS)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("find AWS: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at.URI.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, at, nil)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask AWS: %w", err)
 	}
@@ -62,7 +63,7 @@ func date(ctx context.Context, cfg aws.Config) (time.Time, error) {
 // Queue sees whether the daemon's queue can be read, and what waits there; the ARN is empty where it cannot be read.
 func Queue(ctx context.Context, cfg aws.Config, at string) (check Check, arn string) {
 	const name, most = "queue", 100
-	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { retrying(&o.Retryer) }).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = retryer() }).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: &at, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
 	if says(err, goneCodes) {
 		return Check{name, Wrong, "there is no queue " + at + ": only sweeps see what happens", "set watch.queue_url to the right one, or make it: docs/watch.md"}, ""
@@ -116,7 +117,7 @@ type Need struct {
 func Allowed(ctx context.Context, cfg aws.Config, principal string, needs []Need) Check {
 	const name = "permissions"
 	who := RoleOf(principal)
-	api := iam.NewFromConfig(cfg, func(o *iam.Options) { retrying(&o.Retryer) })
+	api := iam.NewFromConfig(cfg, func(o *iam.Options) { o.Retryer = retryer() })
 	denied := map[string][]string{} // by what denies them
 	asked := 0
 	for _, n := range needs {

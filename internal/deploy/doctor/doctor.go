@@ -90,16 +90,6 @@ func (d Deployment) Examine(ctx context.Context) []Check {
 // retryer tries three times; a person waits.
 func retryer() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Second) }
 
-// physical finds a resource of the stack by its id in the template.
-func (e *exam) physical(id string) string {
-	for _, p := range e.Parts {
-		if p.ID == id {
-			return p.Physical
-		}
-	}
-	return ""
-}
-
 // name is what the stack's function or resource of a kind is called.
 func (e *exam) name(kind string) string {
 	name := e.View.Parameters["Name"]

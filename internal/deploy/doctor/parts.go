@@ -20,7 +20,7 @@ import (
 
 // queues sees whether events wait, or could not be handled, and who may send what could not be.
 func (e *exam) queues(ctx context.Context) {
-	api := sqs.NewFromConfig(e.Config, func(o *sqs.Options) { retrying(&o.Retryer) })
+	api := sqs.NewFromConfig(e.Config, func(o *sqs.Options) { o.Retryer = retryer() })
 	for _, q := range []struct {
 		name, at, policy string
 		most             int
@@ -75,7 +75,7 @@ func (e *exam) table(ctx context.Context) {
 	if table == "" {
 		return
 	}
-	api := dynamodb.NewFromConfig(e.Config, func(o *dynamodb.Options) { retrying(&o.Retryer) })
+	api := dynamodb.NewFromConfig(e.Config, func(o *dynamodb.Options) { o.Retryer = retryer() })
 	out, err := api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 	if err != nil {
 		e.unread(name, err)
@@ -101,7 +101,7 @@ func (e *exam) table(ctx context.Context) {
 // concurrency sees that the functions find room to run in.
 func (e *exam) concurrency(ctx context.Context) {
 	const name, least = "Lambda concurrency", 10
-	out, err := lambda.NewFromConfig(e.Config, func(o *lambda.Options) { retrying(&o.Retryer) }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	out, err := lambda.NewFromConfig(e.Config, func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
 	if err != nil {
 		e.checks = append(e.checks, unread(name, err)) // an account's settings are never gone
 		return

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -22,7 +23,7 @@ func (e *exam) permissions(ctx context.Context) {
 			"use credentials that may call cloudformation:GetTemplate: `trailwarden deploy --print-policy`")
 		return
 	}
-	r := roles{exam: e, api: iam.NewFromConfig(e.Config, func(o *iam.Options) { retrying(&o.Retryer) })}
+	r := roles{exam: e, api: iam.NewFromConfig(e.Config, func(o *iam.Options) { o.Retryer = retryer() })}
 	before := len(e.checks)
 	for _, id := range e.Made.Roles() {
 		if err := r.role(ctx, id); err != nil {
@@ -32,7 +33,7 @@ func (e *exam) permissions(ctx context.Context) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.Made.Resources)) {
 		if p := e.Made.Resources[id]; p.Type == "AWS::IAM::ManagedPolicy" {
-			if err := r.managed(ctx, id, p.Properties); err != nil {
+			if err := r.managed(ctx, p.Properties); err != nil {
 				e.unread(name, err)
 				return
 			}
@@ -52,6 +53,12 @@ func (e *exam) permissions(ctx context.Context) {
 type roles struct {
 	*exam
 	api *iam.Client
+}
+
+// arn is that of a role or policy of the stack, by its name: they have no path.
+func (r roles) arn(kind, name string) string {
+	account, _, _ := strings.Cut(r.View.Outputs["ReactRoleArn"], ":role/")
+	return account + ":" + kind + "/" + name
 }
 
 func (r roles) wrong(text, mend string) { r.add("permissions", Wrong, text, mend) }
@@ -75,7 +82,7 @@ func (r roles) role(ctx context.Context, id string) error {
 		limit = aws.ToString(out.Role.PermissionsBoundary.PermissionsBoundaryArn)
 	}
 	if limit != bound && p["PermissionsBoundary"] != nil {
-		r.wrong(fmt.Sprintf("the boundary of %s is %s, deployed was %s", role, orNothing(limit), bound), "aws iam put-role-permissions-boundary --role-name "+Quote(role)+" --permissions-boundary "+Quote(bound))
+		r.wrong(fmt.Sprintf("the boundary of %s is %s, deployed was %s", role, cmp.Or(limit, "none"), bound), "aws iam put-role-permissions-boundary --role-name "+Quote(role)+" --permissions-boundary "+Quote(bound))
 	}
 	if err := r.attached(ctx, role, p); err != nil {
 		return err
@@ -153,15 +160,9 @@ func (r roles) inline(ctx context.Context, role string, p map[string]any) error 
 }
 
 // managed compares what stands in a policy of the stack. IAM keeps up to five versions: mostly the deployed one is still there.
-func (r roles) managed(ctx context.Context, id string, p map[string]any) error {
+func (r roles) managed(ctx context.Context, p map[string]any) error {
 	policy := fmt.Sprint(p["ManagedPolicyName"])
-	arn := r.physical(id)
-	if !strings.HasPrefix(arn, "arn:") {
-		arn = r.Made.Outputs["RepairPolicyArn"]
-		if roles := r.Made.Roles(); len(roles) > 0 {
-			arn = strings.Replace(r.View.Outputs["ReactRoleArn"], ":role/"+lastOf(r.View.Outputs["ReactRoleArn"], "/"), ":policy/"+policy, 1)
-		}
-	}
+	arn := r.arn("policy", policy)
 	out, err := r.api.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 	if says(err, goneCodes) {
 		r.wrong("the policy "+policy+" is gone", r.revert())
@@ -202,7 +203,7 @@ func (r roles) simulate(ctx context.Context) bool {
 		if err != nil {
 			return false
 		}
-		arn := strings.Replace(r.View.Outputs["ReactRoleArn"], lastOf(r.View.Outputs["ReactRoleArn"], "/"), fmt.Sprint(r.properties(id)["RoleName"]), 1)
+		arn := r.arn("role", fmt.Sprint(r.properties(id)["RoleName"]))
 		denied := map[string][]string{} // by what denies them
 		for _, p := range policies {
 			for _, s := range p.Statements() {
@@ -265,11 +266,4 @@ func (r roles) concrete(pattern string) string {
 		part[3] = r.Config.Region
 	}
 	return strings.ReplaceAll(strings.Join(part, ":"), "*", "any")
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

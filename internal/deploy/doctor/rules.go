@@ -17,7 +17,7 @@ import (
 
 // rules looks at the stack's other rules: the one that tells of changes to trailwarden itself, and those of an organization.
 func (e *exam) rules(ctx context.Context) {
-	api := eventbridge.NewFromConfig(e.Config, func(o *eventbridge.Options) { retrying(&o.Retryer) })
+	api := eventbridge.NewFromConfig(e.Config, func(o *eventbridge.Options) { o.Retryer = retryer() })
 	for _, id := range slices.Sorted(maps.Keys(e.Made.Resources)) {
 		p := e.properties(id)
 		rule := fmt.Sprint(p["Name"])
@@ -107,7 +107,7 @@ func Rules(ctx context.Context, cfg aws.Config, queue, account string) []Check {
 	if part := strings.Split(queue, ":"); len(part) != 6 || part[4] != account {
 		return []Check{{name, OK, "the queue is another account's: its rule is to be looked at from there", ""}}
 	}
-	api := eventbridge.NewFromConfig(cfg, func(o *eventbridge.Options) { retrying(&o.Retryer) })
+	api := eventbridge.NewFromConfig(cfg, func(o *eventbridge.Options) { o.Retryer = retryer() })
 	out, err := api.ListRuleNamesByTarget(ctx, &eventbridge.ListRuleNamesByTargetInput{TargetArn: &queue})
 	if err != nil {
 		return []Check{unread(name, err)}

@@ -122,7 +122,7 @@ func (e *exam) self(ctx context.Context) {
 		if i := subjectOf(f.Rule); i >= 0 {
 			line.Name, bad[i] = subjects[i].name, true
 		}
-		if says := len(f.Want)+len(f.Got) < 200 && !slices.Contains([]string{"", "nothing", "none", "not attached", "another text"}, f.Got) && !strings.HasSuffix(f.Got, " different"); says {
+		if telling(f) {
 			line.Text += fmt.Sprintf(" (found: %s; deployed: %s)", f.Got, f.Want)
 		}
 		if resources[line] == nil {
@@ -148,6 +148,11 @@ func (e *exam) self(ctx context.Context) {
 			e.add(s.name, OK, fine, "")
 		}
 	}
+}
+
+// telling says that what was found, beside what was deployed, tells more than the finding's text.
+func telling(f selfwatch.Finding) bool {
+	return len(f.Want)+len(f.Got) < 200 && !slices.Contains([]string{"", "nothing", "none", "not attached", "another text"}, f.Got) && !strings.HasSuffix(f.Got, " different")
 }
 
 // older says that the template gives the expectation to the sweep alone, as it once did.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,7 +15,7 @@ import (
 )
 
 func (e *exam) sns() *sns.Client {
-	return sns.NewFromConfig(e.Config, func(o *sns.Options) { retrying(&o.Retryer) })
+	return sns.NewFromConfig(e.Config, func(o *sns.Options) { o.Retryer = retryer() })
 }
 
 // topic sees that nobody has kept trailwarden, its alarms or its rules from telling.
@@ -31,7 +32,7 @@ func (e *exam) topic(ctx context.Context) {
 	case diff != "":
 		e.add(name, Wrong, "who may send to it was changed: its policy "+diff, e.revert())
 	case out.Attributes["KmsMasterKeyId"] != key:
-		e.add(name, Wrong, fmt.Sprintf("its key is %s, deployed was %s", orNothing(out.Attributes["KmsMasterKeyId"]), orNothing(key)), e.revert())
+		e.add(name, Wrong, fmt.Sprintf("its key is %s, deployed was %s", cmp.Or(out.Attributes["KmsMasterKeyId"], "none"), cmp.Or(key, "none")), e.revert())
 	default:
 		e.add(name, OK, "only trailwarden, its alarms and its rules may send to "+lastOf(arn, ":"), "")
 	}
@@ -84,7 +85,7 @@ func (e *exam) subscriptions(ctx context.Context) {
 const begun = 15 * time.Minute
 
 func (e *exam) cloudwatch() *cloudwatch.Client {
-	return cloudwatch.NewFromConfig(e.Config, func(o *cloudwatch.Options) { retrying(&o.Retryer) })
+	return cloudwatch.NewFromConfig(e.Config, func(o *cloudwatch.Options) { o.Retryer = retryer() })
 }
 
 // heartbeat asks when a sweep came to its end last.
@@ -198,7 +199,7 @@ func (e *exam) alarmDiffers(id string, a cwtypes.MetricAlarm) string {
 		{"TreatMissingData", aws.ToString(a.TreatMissingData)},
 	} {
 		if want, ok := p[c.property]; ok && fmt.Sprint(want) != c.got {
-			return fmt.Sprintf("%s is %s, deployed was %v", c.property, orNothing(c.got), want)
+			return fmt.Sprintf("%s is %s, deployed was %v", c.property, cmp.Or(c.got, "none"), want)
 		}
 	}
 	actions, _ := p["AlarmActions"].([]any)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
@@ -99,6 +98,3 @@ func (e *exam) unread(name string, err error) {
 	}
 	e.checks = append(e.checks, unread(name, err))
 }
-
-// retrying gives the options of a client the patience of a person.
-func retrying(r *aws.Retryer) { *r = retryer() }

@@ -22,7 +22,7 @@ func (d *Deployer) Reserve(ctx context.Context, before, after map[string]string)
 	if more <= 0 {
 		return nil
 	}
-	out, err := lambda.NewFromConfig(d.patient(), func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	out, err := lambda.NewFromConfig(d.Config, func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
 	if err != nil {
 		return explain("read how many executions the account has to reserve", err)
 	}
