@@ -23,7 +23,7 @@ type lister struct {
 	pinned  []trail.ARN
 	log     *slog.Logger
 
-	said sync.Once
+	said sync.Map // the accounts whose Regions are not known, and that this was said of
 }
 
 // meant is the trail that a refused call was about: a trail for all Regions can be named from each of them, and a call that is
@@ -74,8 +74,9 @@ func (l *lister) trails(ctx context.Context) ([]trail.ARN, error) {
 	wg.Wait()
 	found := slices.Concat(lists...)
 	slices.SortFunc(found, func(a, b trail.ARN) int { return strings.Compare(a.String(), b.String()) })
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil && !errors.Is(err, errSome) }); i < 0 && slices.Contains(errs, errSome) {
-		return slices.Compact(found), errSome
+	// What could not be listed at all is not covered up by an account whose Regions are not known.
+	if failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil || errors.Is(err, errSome) }); len(failed) > 0 {
+		return slices.Compact(found), errors.Join(failed...)
 	}
 	return slices.Compact(found), errors.Join(errs...)
 }
@@ -108,9 +109,9 @@ func (l *lister) regions(ctx context.Context, in trail.ARN) (regions []string, a
 	}
 	slices.Sort(regions)
 	regions = slices.Compact(regions)
-	l.said.Do(func() {
+	if _, said := l.said.LoadOrStore(in.Account, true); !said {
 		l.log.WarnContext(ctx, "which Regions are enabled is not known: new trails are looked for in some only", "regions", regions, "account", in.Account,
 			"error", err.Error(), "hint", "allow ec2:DescribeRegions to trailwarden's role")
-	})
+	}
 	return regions, false
 }

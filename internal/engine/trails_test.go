@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 
+	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/sim"
 )
@@ -45,5 +47,23 @@ func TestRegionsUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		sweep(incident.Restored, "deleted")
+	})
+}
+
+// TestMemberUnreachable: that a member cannot be listed fails the sweep, also while the own account's Regions are not known, which alone does not.
+func TestMemberUnreachable(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		k.world.Inject(sim.Fault{Service: "ec2", Op: "DescribeRegions", Account: k.id, Code: "UnauthorizedOperation"})
+		members := k.engine.Guard.Cloud.(*cloud.Members)
+		if err := k.engine.Sweep(t.Context()).Err(); err != nil {
+			t.Errorf("without a member: %v", err)
+		}
+		const member = "444455556666"
+		members.Accounts, members.Role = []string{member}, "trailwarden-member"
+		k.world.Inject(sim.Fault{Service: "sts", Op: "AssumeRole", Code: "AccessDenied"})
+		if err := k.engine.Sweep(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), member) {
+			t.Errorf("the sweep says nothing of a member that it cannot list: %v", err)
+		}
 	})
 }
