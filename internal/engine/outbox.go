@@ -132,7 +132,8 @@ func (e *Engine) Flush(ctx context.Context) error {
 		return nil
 	}
 	defer leave()
-	messages, err := e.Keeper.Store.Messages(ctx, e.now(), sendMost)
+	now := e.now()
+	messages, err := e.Keeper.Store.Messages(ctx, now, sendMost)
 	if err != nil {
 		return fmt.Errorf("read messages that are to be sent: %w", err)
 	}
@@ -149,7 +150,7 @@ func (e *Engine) Flush(ctx context.Context) error {
 		}
 		if len(messages) < sendMost { // else there are older ones
 			for _, m := range h.left {
-				if e.now().Before(m.Due) { // one that is due is in the ledger's list
+				if now.Before(m.Due) { // one that was due is in the ledger's list
 					list = append(list, m)
 				}
 			}

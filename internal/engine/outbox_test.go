@@ -114,6 +114,30 @@ func TestOrderOfWhatWaited(t *testing.T) {
 	})
 }
 
+// TestDueWhileItIsRead: a message that this process held becomes due while the ledger is read. It is sent by the same flush, before anything newer.
+func TestDueWhileItIsRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		k := newKept(t)
+		k.mail.down = notify.Permanent(errors.New("no such topic"))
+		k.handle(t, k.stop(t, "main"))
+		k.mail.down = nil
+		fault := Fault{Rule: "lambda.code", Severity: incident.Critical, Resource: "trailwarden-react", Text: "other code", Got: "bbb", Mend: "Deploy it again."}
+		if err := k.engine.Faults(t.Context(), []Fault{fault}, nil); err != nil {
+			t.Fatal(err)
+		}
+		k.store.Fault = func(s memory.Step) error {
+			if s.Op == "Messages" {
+				k.world.Advance(grace + time.Second)
+			}
+			return nil
+		}
+		k.flush(t)
+		if got := k.mail.take(); len(got) != 1 {
+			t.Errorf("told %q", stages(got))
+		}
+	})
+}
+
 // TestToldAtOnceAlthoughSomebodyWrote: of two incidents the second has to be written again, as another process wrote meanwhile. People are told
 // of both now, not when the first one's message would be due if this process had died.
 func TestToldAtOnceAlthoughSomebodyWrote(t *testing.T) {
