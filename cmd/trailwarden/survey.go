@@ -51,8 +51,8 @@ func (l *regionList) Type() string   { return "regions" }
 func (l *regionList) Set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
-		i := slices.IndexFunc(config.Keys, func(k config.Key) bool { return k.Name == "region" })
-		if problem := config.Keys[i].Verify(name); name != "all" && (problem != nil || name == "") {
+		region, _ := config.KeyNamed("region")
+		if problem := region.Verify(name); name != "all" && (problem != nil || name == "") {
 			return fmt.Errorf("%q is not the name of an AWS Region: it looks like eu-west-1; all is every Region", name)
 		}
 		*l = append(*l, name)

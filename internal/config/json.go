@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/trailwarden/trailwarden/internal/secret"
 )
@@ -101,8 +100,8 @@ func (r *jsonReader) object(d *json.Decoder) error {
 
 // value reads the value of one key.
 func (r *jsonReader) value(name string, value json.RawMessage) {
-	i := slices.IndexFunc(Keys, func(k Key) bool { return k.Name == name })
-	if i < 0 {
+	k, known := KeyNamed(name)
+	if !known {
 		var names []string
 		for _, k := range Keys {
 			names = append(names, k.Name)
@@ -114,7 +113,6 @@ func (r *jsonReader) value(name string, value json.RawMessage) {
 		r.problem("", "unknown key "+quoted(name), hint)
 		return
 	}
-	k := Keys[i]
 	data, problem := k.fromJSON(value)
 	if problem != nil {
 		r.problem(cmp.Or(problem.Key, k.Name), problem.Message, problem.Hint)

@@ -109,6 +109,14 @@ var mainKeys = []Key{
 	},
 }
 
+// KeyNamed is the row of a name.
+func KeyNamed(name string) (Key, bool) {
+	if i := slices.IndexFunc(Keys, func(k Key) bool { return k.Name == name }); i >= 0 {
+		return Keys[i], true
+	}
+	return Key{}, false
+}
+
 // Unkeyed lists the variables that begin with TRAILWARDEN_ and are not keys.
 var Unkeyed = []string{"TRAILWARDEN_CONFIG", "TRAILWARDEN_SELF"}
 

@@ -17,6 +17,12 @@ var Channels = []string{
 	"sns", "email", "slack", "pagerduty", "webhook", "securityhub", "teams", "eventbridge", "amazonq", "alertmanager", "stdout", "shoutrrr",
 }
 
+// severities are what a rule may begin at, in ascending order; drills what it may say of drills.
+var (
+	severities = []string{"info", "low", "medium", "high", "critical"}
+	drills     = []string{"only", "never"}
+)
+
 // Routing says who is told of what, and how often. Durations are as [Duration] reads them. Nil is: everybody of everything.
 type Routing struct {
 	GroupWait      string   `json:"group_wait,omitempty"`      // how long what is below critical waits for more of its kind
@@ -165,9 +171,8 @@ func (r *Routing) Faults() (all []Fault) {
 }
 
 func (m Match) faults(at string, wrong func(path, hint, format string, args ...any)) {
-	severities := []string{"", "info", "low", "medium", "high", "critical"}
-	if !slices.Contains(severities, m.Severity) {
-		wrong(at+".severity", "use one of"+strings.Join(severities, " "), "%s is not a severity", quoted(m.Severity))
+	if m.Severity != "" && !slices.Contains(severities, m.Severity) {
+		wrong(at+".severity", Suggest(m.Severity, "use one of ", severities), "%s is not a severity", quoted(m.Severity))
 	}
 	for i, account := range m.Accounts {
 		if len(account) != 12 || strings.Trim(account, "0123456789") != "" {
@@ -179,7 +184,7 @@ func (m Match) faults(at string, wrong func(path, hint, format string, args ...a
 			wrong(at+"."+p.key, "write it as org-* or trail.*", "%s is not a pattern", quoted(p.pattern))
 		}
 	}
-	if !slices.Contains([]string{"", "only", "never"}, m.Drill) {
+	if m.Drill != "" && !slices.Contains(drills, m.Drill) {
 		wrong(at+".drill", `use "only" or "never", or leave it out`, "%s says nothing about drills", quoted(m.Drill))
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -103,15 +104,13 @@ func routingSchema(doc string) map[string]any {
 	names := map[string]any{"type": "array", "items": map[string]any{"type": "string", "enum": Channels}}
 	match := func(more map[string]any, required ...string) map[string]any {
 		all := map[string]any{
-			"severity": map[string]any{"type": "string", "enum": []string{"info", "low", "medium", "high", "critical"}},
+			"severity": map[string]any{"type": "string", "enum": severities},
 			"accounts": map[string]any{"type": "array", "items": map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]{12}$`}},
 			"regions":  map[string]any{"type": "array", "items": text}, "trail": text, "rule": text,
-			"drill":    map[string]any{"type": "string", "enum": []string{"only", "never"}},
+			"drill":    map[string]any{"type": "string", "enum": drills},
 			"channels": names,
 		}
-		for name, s := range more {
-			all[name] = s
-		}
+		maps.Copy(all, more)
 		return map[string]any{"type": "array", "items": map[string]any{
 			"type": "object", "additionalProperties": false, "properties": all, "required": required,
 		}}

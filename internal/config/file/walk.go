@@ -31,8 +31,8 @@ func (d *document) section(prefix string, pairs []*ast.MappingValueNode, seen ma
 			continue
 		}
 		seen[name] = at
-		if i := slices.IndexFunc(config.Keys, func(k config.Key) bool { return k.Name == name }); i >= 0 {
-			d.value(config.Keys[i], pair)
+		if k, known := config.KeyNamed(name); known {
+			d.value(k, pair)
 			continue
 		}
 		if !slices.ContainsFunc(config.Keys, func(k config.Key) bool { return strings.HasPrefix(k.Name, name+".") }) {
