@@ -21,6 +21,7 @@ import (
 	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
 	"github.com/trailwarden/trailwarden/internal/ledger/anchor"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
+	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 )
 
 // unpacked is the folder of a function whose zip has this configuration in it, and the environment that the template gives it.
@@ -74,14 +75,7 @@ func TestConfigurationInTheZip(t *testing.T) {
 	t.Run("Slack, its secret in Secrets Manager", func(t *testing.T) {
 		d := prepare(t)
 		posted := new(lockedBuffer)
-		slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/services/canary" {
-				http.NotFound(w, r)
-				return
-			}
-			io.Copy(posted, r.Body)
-			io.WriteString(w, "ok")
-		}))
+		slack := httptest.NewServer(notifytest.Slack("/services/canary", posted))
 		t.Cleanup(slack.Close)
 		member, _ := json.Marshal(map[string]string{"url": slack.URL + "/services/canary"})
 		environment := append(unpacked(t, ofYAML(t, `version: 1

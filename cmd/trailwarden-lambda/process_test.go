@@ -91,6 +91,15 @@ func (d *deployed) start(t *testing.T, binary string, environment ...string) {
 	t.Cleanup(func() { cmd.Process.Kill(); <-d.exited })
 }
 
+// another starts one more process of the function in the same account.
+func (d *deployed) another(t *testing.T, binary string, environment ...string) *deployed {
+	t.Helper()
+	p := &deployed{world: d.world, admin: d.admin, output: &lockedBuffer{}, exited: make(chan struct{}),
+		api: &runtimeapi.Server{FunctionARN: d.api.FunctionARN, Timeout: time.Minute}}
+	p.start(t, binary, environment...)
+	return p
+}
+
 // logged says whether the process has written a text. Its answer comes another way than its log, which may be the slower one.
 func (d *deployed) logged(text string) bool {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -208,7 +217,7 @@ func TestProcess(t *testing.T) {
 			if !d.logging(t) {
 				t.Fatal("the trail is not logging")
 			}
-			time.Sleep(20 * time.Millisecond) // the next stop is another one
+			d.world.Advance(time.Second) // the next stop is another one
 		}
 		if len(d.mail()) != 2 || !d.mailed("repaired") {
 			t.Errorf("mails %+v", d.mail())

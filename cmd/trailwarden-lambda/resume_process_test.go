@@ -7,7 +7,6 @@ import (
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/ledger"
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
-	"github.com/trailwarden/trailwarden/internal/sim/runtimeapi"
 )
 
 // TestD3ProcessStartsWhatItSawLogging: nothing is pinned, and the event of a stop is lost. The sweep of another process of the built function starts the trail, as
@@ -21,12 +20,7 @@ func TestD3ProcessStartsWhatItSawLogging(t *testing.T) {
 	if err := dynamo.Create(t.Context(), d.admin, "trailwarden"); err != nil {
 		t.Fatal(err)
 	}
-	process := func() *deployed {
-		p := &deployed{world: d.world, admin: d.admin, output: &lockedBuffer{}, exited: make(chan struct{}),
-			api: &runtimeapi.Server{FunctionARN: d.api.FunctionARN, Timeout: time.Minute}}
-		p.start(t, binary, "TRAILWARDEN_LEDGER=dynamodb://trailwarden")
-		return p
-	}
+	process := func() *deployed { return d.another(t, binary, "TRAILWARDEN_LEDGER=dynamodb://trailwarden") }
 	answers := func(p *deployed, payload string) {
 		t.Helper()
 		if a := p.invoke(t, payload); a.Failed {

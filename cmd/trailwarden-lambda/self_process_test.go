@@ -4,12 +4,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/trailwarden/trailwarden/internal/ledger/dynamo"
 	"github.com/trailwarden/trailwarden/internal/selfwatch"
 	"github.com/trailwarden/trailwarden/internal/sim/deployment"
-	"github.com/trailwarden/trailwarden/internal/sim/runtimeapi"
 )
 
 // TestProcessTellsOfTheSweep: the built function answers an event while somebody has switched the sweep off: the trail is repaired, people are
@@ -27,12 +25,8 @@ func TestProcessTellsOfTheSweep(t *testing.T) {
 	front := httptest.NewServer(parts)
 	t.Cleanup(front.Close)
 	d.admin.BaseEndpoint = &front.URL
-	environment := []string{"TRAILWARDEN_LEDGER=dynamodb://trailwarden", selfwatch.Variable + "=" + deployment.Self}
 	process := func() *deployed {
-		p := &deployed{world: d.world, admin: d.admin, output: &lockedBuffer{}, exited: make(chan struct{}),
-			api: &runtimeapi.Server{FunctionARN: d.api.FunctionARN, Timeout: time.Minute}}
-		p.start(t, binary, environment...)
-		return p
+		return d.another(t, binary, "TRAILWARDEN_LEDGER=dynamodb://trailwarden", selfwatch.Variable+"="+deployment.Self)
 	}
 	// Fault H2.
 	parts.Change(func(x *deployment.Parts) { x.Timer["State"], x.Concurrency[deployment.Sweep] = "DISABLED", 0 })

@@ -1,8 +1,6 @@
 package deploy
 
 import (
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/trailwarden/trailwarden/internal/cloud/vault"
+	"github.com/trailwarden/trailwarden/internal/notify/notifytest"
 )
 
 // keep puts a text into moto's Secrets Manager.
@@ -32,14 +31,7 @@ func TestConfiguredOnMoto(t *testing.T) {
 	binary := lambdaBinary(t)
 	n := newNewcomer(t)
 	told := new(lockedBuffer)
-	slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/services/canary" {
-			http.NotFound(w, r)
-			return
-		}
-		io.Copy(told, r.Body)
-		io.WriteString(w, "ok")
-	}))
+	slack := httptest.NewServer(notifytest.Slack("/services/canary", told))
 	t.Cleanup(slack.Close)
 	n.keep(t, "trailwarden/slack", `{"url":"`+slack.URL+`/services/canary"}`)
 	objects := s3.NewFromConfig(n.admin, func(o *s3.Options) { o.UsePathStyle = true })
@@ -68,10 +60,8 @@ anchor:
 	sweep, _ := n.start(t, binary, "trailwarden-sweep", n.session(t, "trailwarden-sweep"), append(n.environment(t, "trailwarden-sweep"), zip))
 	n.stop(t)
 	events := batch(t, n.received(t, n.queue))
-	n.enforce(t, true)
-	answerOf(t, react, events)
-	answerOf(t, sweep, []byte(`{"sweep":true}`))
-	n.enforce(t, false)
+	n.enforced(t, react, events)
+	n.enforced(t, sweep, []byte(`{"sweep":true}`))
 	if got := told.tail(1 << 20); !n.logging(t) || !strings.Contains(got, "main") || !strings.Contains(got, "StopLogging") {
 		t.Errorf("logging %t, Slack was told %q", n.logging(t), got)
 	}

@@ -82,22 +82,12 @@ func (m moto) forwarded(t *testing.T) string {
 		}
 		out.Header = r.Header.Clone()
 		out.Header.Del("Accept-Encoding")
-		res, err := http.DefaultClient.Do(out)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		defer res.Body.Close()
-		for name := range res.Header {
-			w.Header().Set(name, res.Header.Get(name))
-		}
-		w.Header().Del("Content-Length")
-		w.WriteHeader(res.StatusCode)
-		answer, _ := io.ReadAll(res.Body)
-		if list := outputs[stackName(form.Get("StackName"))]; list != "" && form.Get("Action") == "DescribeStacks" {
-			answer = []byte(strings.Replace(noOutputs.ReplaceAllString(string(answer), ""), "<StackStatus>", list+"<StackStatus>", 1))
-		}
-		w.Write(answer)
+		relay(w, out, func(answer []byte) []byte {
+			if list := outputs[stackName(form.Get("StackName"))]; list != "" && form.Get("Action") == "DescribeStacks" {
+				return []byte(strings.Replace(noOutputs.ReplaceAllString(string(answer), ""), "<StackStatus>", list+"<StackStatus>", 1))
+			}
+			return answer
+		})
 	}))
 	t.Cleanup(front.Close)
 	return front.URL
