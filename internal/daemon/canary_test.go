@@ -12,6 +12,7 @@ import (
 // TestCanary: events that do not arrive are noticed although nobody does anything, and so is that they arrive again. The canary
 // itself is no drift, and nobody is told of it.
 func TestCanary(t *testing.T) {
+	// Fault H12.
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, "main")
 		s.daemon.Engine.Canary = engine.Canary{Trail: arnOf("main"), Every: 15 * time.Minute, Within: 10 * time.Minute}

@@ -413,6 +413,7 @@ func matches(t *testing.T, p pattern.Pattern, event string) bool {
 
 // TestRuleOnOurselves: what somebody does to trailwarden reaches people, what others do to other things does not.
 func TestRuleOnOurselves(t *testing.T) {
+	// Fault H3.
 	p := patternOf(t, "trailwarden", "SelfRule")
 	event := func(service, name, detail string) string {
 		return `{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","source":"aws.` + service + `","account":"` + account + `","region":"` + region + `","resources":[],

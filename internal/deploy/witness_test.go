@@ -8,6 +8,7 @@ import (
 // TestHeartbeatReachesTheWitness: what Lambda says of a sweep that came to its end passes the rule at home and the one of the witness, and
 // nothing else does. moto 5.2.1 hands neither account nor resources of an event on from bus to bus, so that no moto test says it.
 func TestHeartbeatReachesTheWitness(t *testing.T) {
+	// Fault H5.
 	home := patternIn(t, made(t, "trailwarden", artifact("HeartbeatBusArn", "arn:aws:events:"+region+":"+witnessAccount+":event-bus/trailwarden-witness")), "HeartbeatRule")
 	witness := patternIn(t, mustMake(t, "witness", Stack{Account: witnessAccount, Region: region, Parameters: samples()["witness"]}), "HeartbeatRule")
 	const heartbeat = `{"version":"0","id":"1","detail-type":"Lambda Function Invocation Result - Success","source":"lambda","account":"` + account + `","time":"2026-01-05T09:00:00Z","region":"` + region + `",

@@ -18,6 +18,7 @@ import (
 
 // TestOlderBaselineIsRefused: each process holds its baseline against what any process with the ledger used last.
 func TestOlderBaselineIsRefused(t *testing.T) {
+	// Fault H9.
 	file := func(serial int, by string) baseline.File {
 		return baseline.File{Name: "b.yaml", Version: 1, Serial: serial, Captured: baseline.Captured{By: by}}
 	}

@@ -177,6 +177,7 @@ func TestAnchorsOutlastAnAttacker(t *testing.T) {
 
 // A ledger that was rewritten as a whole, hashes and all, no longer has what was anchored.
 func TestRewrittenLedgerIsFoundOut(t *testing.T) {
+	// Fault H6.
 	ctx := t.Context()
 	b := onSim(t).open(t, Options{})
 	write := func(principal string) *memory.Store {
