@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,18 +19,9 @@ import (
 type wire func(op string, form url.Values) (status int, body string)
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := ""
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		body = string(b)
-	}
-	form, _ := url.ParseQuery(body)
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if op == "" {
-		op = form.Get("Action")
+	op, form, _, err := asked(r)
+	if err != nil {
+		return nil, err
 	}
 	status, answer := w(op, form)
 	if status == 0 {
@@ -45,19 +34,9 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: header, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 }
 
-func over(w wire) aws.Config {
-	return aws.Config{Region: region, HTTPClient: &http.Client{Transport: w}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}
-}
-
 func always(status int, body string) wire {
 	return func(string, url.Values) (int, string) { return status, body }
 }
-
-func xmlOf(op, members string) string {
-	return fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, members)
-}
-
-const denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x may not</Message></Error></ErrorResponse>"
 
 // Each way in which the daemon's surroundings can be wrong, what is said of it, and what mends it.
 func TestDaemonChecks(t *testing.T) {

@@ -103,9 +103,36 @@ func deployed(t *testing.T) (Deployment, *answers) {
 		}
 		d.Parts = append(d.Parts, p)
 	}
-	d.Config = aws.Config{Region: region, HTTPClient: &http.Client{Transport: x}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}
+	d.Config = over(x)
 	return d, x
 }
+
+// over is a configuration with which every call goes to a double.
+func over(double http.RoundTripper) aws.Config {
+	return aws.Config{Region: region, HTTPClient: &http.Client{Transport: double}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}
+}
+
+// asked is a call's operation, where the protocol names one, its form and its body.
+func asked(r *http.Request) (op string, form url.Values, body string, err error) {
+	if r.Body != nil {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return "", nil, "", err
+		}
+		body = string(b)
+	}
+	form, _ = url.ParseQuery(body) // a body that is JSON is no form
+	if _, op, _ = strings.Cut(r.Header.Get("X-Amz-Target"), "."); op == "" {
+		op = form.Get("Action")
+	}
+	return op, form, body, nil
+}
+
+func xmlOf(op, members string) string {
+	return fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, members)
+}
+
+const denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x may not</Message></Error></ErrorResponse>"
 
 func text(v any) string {
 	b, err := json.Marshal(v)
@@ -132,18 +159,9 @@ func (x *answers) set(name, state string, tells bool) {
 }
 
 func (x *answers) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := ""
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		body = string(b)
-	}
-	form, _ := url.ParseQuery(body)
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if op == "" {
-		op = form.Get("Action")
+	op, form, body, err := asked(r)
+	if err != nil {
+		return nil, err
 	}
 	part := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if op == "" {
@@ -161,13 +179,13 @@ func (x *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(whole)), Request: r}, nil
 	}
 	result := func(members string) (*http.Response, error) {
-		return answer(200, fmt.Sprintf("<%[1]sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", op, members))
+		return answer(200, xmlOf(op, members))
 	}
 	var in struct{ Name, Rule, QueueUrl string }
 	_ = json.Unmarshal([]byte(body), &in) // of the calls that are JSON
 	switch {
 	case op == x.refused && form.Get("Action") != "":
-		return answer(403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
+		return answer(403, denied)
 	case op == x.refused:
 		return answer(403, object{"__type": "AccessDeniedException", "message": "no"})
 	case part[len(part)-1] == "configuration":
@@ -226,7 +244,7 @@ func (x *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	case op == "DescribeContinuousBackups":
 		return answer(200, object{"ContinuousBackupsDescription": object{"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": object{"PointInTimeRecoveryStatus": x.backups}}})
 	case op == "SimulatePrincipalPolicy" && x.denied == nil:
-		return answer(403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
+		return answer(403, denied)
 	case op == "SimulatePrincipalPolicy":
 		return result(x.simulation(form))
 	}

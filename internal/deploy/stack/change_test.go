@@ -1,17 +1,8 @@
 package stack
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"testing"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 // formation is a CloudFormation that finds drift only when it is asked to look for it.
@@ -22,33 +13,28 @@ func (x *formation) RoundTrip(r *http.Request) (*http.Response, error) {
 		status := map[string]int{http.MethodGet: 404, http.MethodPut: 200}[r.Method]
 		return &http.Response{StatusCode: status, Header: http.Header{"X-Amz-Version-Id": {"1"}}, Request: r, Body: http.NoBody}, nil
 	}
-	body, err := io.ReadAll(r.Body)
+	form, err := formOf(r)
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, err
-	}
-	op, result := form.Get("Action"), ""
+	op, members := form.Get("Action"), ""
 	switch op {
 	case "CreateChangeSet":
 		x.looked = form.Get("DeploymentMode") == "REVERT_DRIFT"
-		result = "<Id>set</Id><StackId>stack</StackId>"
+		members = "<Id>set</Id><StackId>stack</StackId>"
 	case "DescribeChangeSet":
-		result = "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes.</StatusReason>"
+		members = "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes.</StatusReason>"
 		if x.looked {
-			result = "<Status>CREATE_COMPLETE</Status><Changes><member><ResourceChange><Action>Modify</Action><LogicalResourceId>WatchRule</LogicalResourceId><ResourceType>AWS::Events::Rule</ResourceType></ResourceChange></member></Changes>"
+			members = "<Status>CREATE_COMPLETE</Status><Changes><member><ResourceChange><Action>Modify</Action><LogicalResourceId>WatchRule</LogicalResourceId><ResourceType>AWS::Events::Rule</ResourceType></ResourceChange></member></Changes>"
 		}
 	}
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, result)))}, nil
+	return result(r, op, members), nil
 }
 
 // Deploying the same again changes nothing, whatever somebody did to the resources; asked to revert, CloudFormation puts them back.
 func TestProposeReverts(t *testing.T) {
 	for _, revert := range []bool{false, true} {
-		d := &Deployer{Name: "trailwarden", Pause: func(context.Context, time.Duration) error { return nil },
-			Config: aws.Config{Region: "eu-central-1", HTTPClient: &http.Client{Transport: &formation{}}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}}
+		d := over(&formation{})
 		set, err := d.Propose(t.Context(), Proposal{Template: "t", Revert: revert, Parameters: map[string]string{"ArtifactBucket": "zips", "ArtifactKey": "trailwarden/v1/x.zip"}})
 		if err != nil {
 			t.Fatal(err)

@@ -1,17 +1,8 @@
 package stack
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"testing"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 // standing is a stack of a CloudFormation that may not, or need not, be told to delete it.
@@ -21,15 +12,11 @@ type standing struct {
 }
 
 func (x *standing) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
+	form, err := formOf(r)
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, err
-	}
-	status, op, result := 200, form.Get("Action"), ""
+	op, members := form.Get("Action"), ""
 	switch op {
 	case "UpdateTerminationProtection":
 		x.protected = form.Get("EnableTerminationProtection") == "true"
@@ -38,17 +25,13 @@ func (x *standing) RoundTrip(r *http.Request) (*http.Response, error) {
 		if x.looks--; x.looks < 0 {
 			is = "DELETE_COMPLETE"
 		}
-		result = "<Stacks><member><StackId>id</StackId><StackStatus>" + is + "</StackStatus></member></Stacks>"
+		members = "<Stacks><member><StackId>id</StackId><StackStatus>" + is + "</StackStatus></member></Stacks>"
 	case "DeleteStack":
 		if x.refuses {
-			status = 403
+			return answer(r, http.StatusForbidden, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"), nil
 		}
 	}
-	answer := fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, result)
-	if status != 200 {
-		answer = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
-	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(answer))}, nil
+	return result(r, op, members), nil
 }
 
 func TestDelete(t *testing.T) {
@@ -64,8 +47,7 @@ func TestDelete(t *testing.T) {
 		"never was so safe": {View{ID: "id", Status: "CREATE_COMPLETE"}, standing{refuses: true}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &Deployer{Name: "trailwarden", Pause: func(context.Context, time.Duration) error { return nil },
-				Config: aws.Config{Region: "eu-central-1", HTTPClient: &http.Client{Transport: &test.aws}, BaseEndpoint: aws.String("http://aws.invalid"), Credentials: credentials.NewStaticCredentialsProvider("x", "y", "")}}
+			d := over(&test.aws)
 			if err := d.Delete(t.Context(), test.view); (err != nil) != test.fails {
 				t.Errorf("it ends with %v", err)
 			}

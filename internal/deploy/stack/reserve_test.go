@@ -1,15 +1,22 @@
 package stack
 
 import (
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
+
+// quota is a Lambda that says what an account may run at once, or refuses to.
+type quota string
+
+func (q quota) RoundTrip(r *http.Request) (*http.Response, error) {
+	if q != "" {
+		return answer(r, http.StatusOK, string(q)), nil
+	}
+	refused := answer(r, http.StatusForbidden, "")
+	refused.Header.Set("X-Amzn-Errortype", "AccessDeniedException")
+	return refused, nil
+}
 
 // TestReserve: what the account has not is not reserved, and nobody is asked where nothing more is.
 func TestReserve(t *testing.T) {
@@ -26,16 +33,7 @@ func TestReserve(t *testing.T) {
 		"more than before, refused": {map[string]string{"ReactReservedConcurrency": "5"}, map[string]string{"ReactReservedConcurrency": "6"}, "", "read how many executions the account has to reserve"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				if test.answer == "" {
-					w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
-					w.WriteHeader(http.StatusForbidden)
-				}
-				io.WriteString(w, test.answer)
-			}))
-			t.Cleanup(server.Close)
-			d := &Deployer{Config: aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}}
-			err := d.Reserve(t.Context(), test.before, test.after)
+			err := over(quota(test.answer)).Reserve(t.Context(), test.before, test.after)
 			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("it says %v", err)
 			}
