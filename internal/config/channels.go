@@ -106,7 +106,7 @@ var lastKeys = []Key{
 	},
 	{
 		Name:    "notify.shoutrrr.url",
-		Doc:     "Other services by shoutrrr, those with a fixed host only: discord, telegram, pushover, …; not in the Lambda function.",
+		Doc:     "Other services by shoutrrr, those with a fixed host only: discord, googlechat, pushover, …; not in the Lambda function.",
 		Example: "file:/run/secrets/shoutrrr", Check: serviceURL,
 		Want: "the URL of a service of shoutrrr", Hint: "docs/channels/shoutrrr.md lists what is allowed; " + elsewhere,
 		at: func(c *Config) any { return &c.Notify.Shoutrrr.URL },
