@@ -13,9 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/trailwarden/trailwarden/internal/awscall"
 )
@@ -63,22 +61,21 @@ func date(ctx context.Context, cfg aws.Config) (time.Time, error) {
 // Queue sees whether the daemon's queue can be read, and what waits there; the ARN is empty where it cannot be read.
 func Queue(ctx context.Context, cfg aws.Config, at string) (check Check, arn string) {
 	const name, most = "queue", 100
-	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = retryer() }).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &at, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
+	a, err := attributes(ctx, cfg, at)
 	if says(err, goneCodes) {
 		return Check{name, Wrong, "there is no queue " + at + ": only sweeps see what happens", "set watch.queue_url to the right one, or make it: docs/watch.md"}, ""
 	}
 	if err != nil {
 		return unread(name, err), ""
 	}
-	arn = out.Attributes["QueueArn"]
-	waiting, err := strconv.Atoi(out.Attributes["ApproximateNumberOfMessages"])
+	arn = a["QueueArn"]
+	waiting, err := strconv.Atoi(a["ApproximateNumberOfMessages"])
 	switch {
 	case err != nil:
 		return Check{name, Unknown, "SQS does not say how many messages wait", "look again: trailwarden doctor"}, arn
 	case waiting > most:
 		return Check{name, Wrong, count(waiting, "event") + " wait: the daemon does not keep up, or does not run", "journalctl -u trailwarden --since -1h"}, arn
-	case out.Attributes["RedrivePolicy"] == "":
+	case a["RedrivePolicy"] == "":
 		return Check{name, Wrong, "it has no queue for events that cannot be handled: such an event comes again for ever",
 			"aws sqs set-queue-attributes --queue-url " + Quote(at) + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"ARN\",\"maxReceiveCount\":\"5\"}"}' with the ARN of another queue`}, arn
 	}
@@ -131,7 +128,7 @@ func Allowed(ctx context.Context, cfg aws.Config, principal string, needs []Need
 		}
 		asked += len(n.Actions)
 		for _, r := range out.EvaluationResults {
-			if r.EvalDecision != iamtypes.PolicyEvaluationDecisionTypeAllowed {
+			if r.EvalDecision != types.PolicyEvaluationDecisionTypeAllowed {
 				denied[denier(r)] = append(denied[denier(r)], aws.ToString(r.EvalActionName))
 			}
 		}

@@ -11,16 +11,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/trailwarden/trailwarden/internal/deploy"
+	"github.com/trailwarden/trailwarden/internal/deploy/stack"
 )
 
 // queues sees whether events wait, or could not be handled, and who may send what could not be.
 func (e *exam) queues(ctx context.Context) {
-	api := sqs.NewFromConfig(e.Config, func(o *sqs.Options) { o.Retryer = retryer() })
 	for _, q := range []struct {
 		name, at, policy string
 		most             int
@@ -30,12 +29,11 @@ func (e *exam) queues(ctx context.Context) {
 		{"waiting events", e.View.Outputs["QueueUrl"], "", 100, "wait: the function does not keep up, or does not run", "aws logs tail --since 1h " + Quote("/aws/lambda/"+e.name("react"))},
 		{"dead letters", e.View.Outputs["DeadLettersUrl"], "DeadLettersPolicy", 0, "could not be handled", ""},
 	} {
-		out, err := api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.at, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}})
+		a, err := attributes(ctx, e.Config, q.at)
 		if err != nil {
 			e.unread(q.name, err)
 			continue
 		}
-		a := out.Attributes
 		waiting, err := strconv.Atoi(a["ApproximateNumberOfMessages"])
 		if q.mend == "" {
 			q.mend = "aws sqs receive-message --queue-url " + Quote(q.at) + " shows them; when the cause is mended: aws sqs start-message-move-task --source-arn " + Quote(a["QueueArn"])
@@ -54,6 +52,16 @@ func (e *exam) queues(ctx context.Context) {
 			e.add(q.name, OK, fmt.Sprintf("%s: %d waiting", queueName(q.at), waiting), "")
 		}
 	}
+}
+
+// attributes are all those of a queue.
+func attributes(ctx context.Context, cfg aws.Config, queue string) (map[string]string, error) {
+	out, err := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = retryer() }).GetQueueAttributes(ctx,
+		&sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
+	if err != nil {
+		return nil, err
+	}
+	return out.Attributes, nil
 }
 
 // policyDiffers compares a resource's own policy with that of the template's resource.
@@ -101,16 +109,15 @@ func (e *exam) table(ctx context.Context) {
 // concurrency sees that the functions find room to run in.
 func (e *exam) concurrency(ctx context.Context) {
 	const name, least = "Lambda concurrency", 10
-	out, err := lambda.NewFromConfig(e.Config, func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	free, said, err := stack.Unreserved(ctx, e.Config)
 	if err != nil {
 		e.checks = append(e.checks, unread(name, err)) // an account's settings are never gone
 		return
 	}
-	if out.AccountLimit == nil || out.AccountLimit.UnreservedConcurrentExecutions == nil {
+	if !said {
 		e.add(name, Unknown, "Lambda does not say", "look again: trailwarden doctor")
 		return
 	}
-	free := *out.AccountLimit.UnreservedConcurrentExecutions
 	if free < least && e.View.Parameters["SweepReservedConcurrency"] == "-1" {
 		e.add(name, Wrong, fmt.Sprintf("the account's functions share %d executions: others may starve trailwarden", free),
 			"ask for more (console: Service Quotas, Lambda, Concurrent executions), then reserve some: "+e.own("deploy --update --sweep-reserved-concurrency 2 --react-reserved-concurrency 5"))

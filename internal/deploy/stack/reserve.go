@@ -22,19 +22,28 @@ func (d *Deployer) Reserve(ctx context.Context, before, after map[string]string)
 	if more <= 0 {
 		return nil
 	}
-	out, err := lambda.NewFromConfig(d.Config, func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	unreserved, said, err := Unreserved(ctx, d.Config)
 	if err != nil {
 		return explain("read how many executions the account has to reserve", err)
 	}
-	if out.AccountLimit == nil {
+	if !said {
 		return &Error{Text: "Lambda does not say how many executions the account has to reserve", Tip: "do it again, or reserve none"}
 	}
-	free := max(0, int(aws.ToInt32(out.AccountLimit.UnreservedConcurrentExecutions))-sharedAtLeast)
+	free := max(0, unreserved-sharedAtLeast)
 	if more > free {
 		return &Error{Text: fmt.Sprintf("%d executions are to be reserved and the account has %d: Lambda keeps %d for functions without a reservation", more, free, sharedAtLeast),
 			Tip: "ask for more (console: Service Quotas, Lambda, Concurrent executions), or reserve none: --react-reserved-concurrency -1 --sweep-reserved-concurrency -1"}
 	}
 	return nil
+}
+
+// Unreserved is how many executions of the account at a time no function has reserved; not said where Lambda leaves it out.
+func Unreserved(ctx context.Context, cfg aws.Config) (free int, said bool, err error) {
+	out, err := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Retryer = retryer() }).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	if err != nil || out.AccountLimit == nil || out.AccountLimit.UnreservedConcurrentExecutions == nil {
+		return 0, false, err
+	}
+	return int(*out.AccountLimit.UnreservedConcurrentExecutions), true, nil
 }
 
 func reserved(parameters map[string]string) (sum int) {
