@@ -47,80 +47,55 @@ func (k *keptAccount) stops(t *testing.T) []incident.Incident {
 
 // TestD3StopWithoutEvent: nothing is pinned, and the event of a stop is lost. The sweep starts the trail when a sweep before saw it logging, and nothing says otherwise.
 func TestD3StopWithoutEvent(t *testing.T) {
+	type step = func(*keptAccount, *testing.T)
+	anew, stop, sweep := (*keptAccount).anew, (*keptAccount).stopUnseen, (*keptAccount).sweep
+	observe := func(k *keptAccount, _ *testing.T) { k.engine.Guard.Observe = true }
 	for _, test := range []struct {
 		name    string
-		do      func(*testing.T, *keptAccount)
+		steps   []step
 		logging bool
 		told    incident.Outcome
 		reason  string
 	}{
-		{"seen logging", func(t *testing.T, k *keptAccount) {
-			k.sweep(t)
-			k.stopUnseen(t)
-			k.sweep(t)
+		{"seen logging", []step{sweep, stop, sweep}, true, incident.Repaired, ""},
+		{"seen logging by another process, a week ago", []step{
+			sweep, func(k *keptAccount, _ *testing.T) { k.world.Advance(7 * 24 * time.Hour) }, anew, stop, sweep,
 		}, true, incident.Repaired, ""},
-		{"seen logging by another process, a week ago", func(t *testing.T, k *keptAccount) {
-			k.sweep(t)
-			k.world.Advance(7 * 24 * time.Hour)
-			k.anew(t)
-			k.stopUnseen(t)
-			k.sweep(t)
+		{"repair: start, and the budget is used up", []step{
+			func(k *keptAccount, _ *testing.T) {
+				k.engine.Guard.OnlyStart = true
+				k.engine.Guard.Budget = &Budget{Store: k.store, PerHour: 0}
+			}, sweep, stop, sweep,
 		}, true, incident.Repaired, ""},
-		{"repair: start, and the budget is used up", func(t *testing.T, k *keptAccount) {
-			k.engine.Guard.OnlyStart = true
-			k.engine.Guard.Budget = &Budget{Store: k.store, PerHour: 0}
-			k.sweep(t)
-			k.stopUnseen(t)
-			k.sweep(t)
-		}, true, incident.Repaired, ""},
-		{"stopped before it was ever seen", func(t *testing.T, k *keptAccount) {
-			k.stopUnseen(t)
-			k.sweep(t)
-			k.sweep(t)
-			k.anew(t)
-			k.sweep(t)
+		{"stopped before it was ever seen", []step{stop, sweep, sweep, anew, sweep}, false, incident.Open, "was not when trailwarden began to guard it"},
+		{"made anew and never started", []step{
+			sweep, func(k *keptAccount, t *testing.T) {
+				if _, err := k.mallory.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: k.scene.name}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := k.mallory.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: k.scene.name, S3BucketName: aws.String("main-audit-logs")}); err != nil {
+					t.Fatal(err)
+				}
+			}, sweep,
 		}, false, incident.Open, "was not when trailwarden began to guard it"},
-		{"made anew and never started", func(t *testing.T, k *keptAccount) {
-			k.sweep(t)
-			if _, err := k.mallory.DeleteTrail(t.Context(), &cloudtrail.DeleteTrailInput{Name: k.scene.name}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := k.mallory.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: k.scene.name, S3BucketName: aws.String("main-audit-logs")}); err != nil {
-				t.Fatal(err)
-			}
-			k.sweep(t)
-		}, false, incident.Open, "was not when trailwarden began to guard it"},
-		{"observed", func(t *testing.T, k *keptAccount) {
-			k.engine.Guard.Observe = true
-			k.sweep(t)
-			k.stopUnseen(t)
-			k.sweep(t)
-			k.sweep(t)
-		}, false, incident.Open, "observe mode"},
-		{"stopped while it was observed, and not any more", func(t *testing.T, k *keptAccount) {
-			k.engine.Guard.Observe = true
-			k.sweep(t)
-			k.stopUnseen(t)
-			k.sweep(t)
-			k.anew(t)
-			k.sweep(t)
-		}, false, incident.Open, ""},
-		{"the kill switch thrown, and back", func(t *testing.T, k *keptAccount) {
-			k.sweep(t)
-			k.stopUnseen(t)
-			off := k.world.Inject(sim.Fault{Service: "cloudtrail", Op: "StartLogging", Code: "AccessDenied", Principal: "*trailwarden*"})
-			if k.engine.Sweep(t.Context()).Err() == nil || k.logging(t) {
-				t.Error("repaired without the right to")
-			}
-			off()
-			k.anew(t)
-			k.sweep(t)
+		{"observed", []step{observe, sweep, stop, sweep, sweep}, false, incident.Open, "observe mode"},
+		{"stopped while it was observed, and not any more", []step{observe, sweep, stop, sweep, anew, sweep}, false, incident.Open, ""},
+		{"the kill switch thrown, and back", []step{
+			sweep, stop, func(k *keptAccount, t *testing.T) {
+				off := k.world.Inject(sim.Fault{Service: "cloudtrail", Op: "StartLogging", Code: "AccessDenied", Principal: "*trailwarden*"})
+				defer off()
+				if k.engine.Sweep(t.Context()).Err() == nil || k.logging(t) {
+					t.Error("repaired without the right to")
+				}
+			}, anew, sweep,
 		}, true, incident.Repaired, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				k := unpinned(t)
-				test.do(t, k)
+				for _, do := range test.steps {
+					do(k, t)
+				}
 				if got := k.logging(t); got != test.logging {
 					t.Errorf("the trail is logging: %t", got)
 				}
