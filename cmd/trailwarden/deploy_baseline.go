@@ -130,5 +130,5 @@ func homes(d *deployment) error {
 		return nil
 	}
 	return fail(exitUsage, "deploy there: --region "+elsewhere[0]+"; deploy/cloudformation/forwarder.yaml brings the events of other Regions",
-		fmt.Errorf("%s is the wrong Region: no pinned trail has its home there, but in %s; nothing was deployed", d.Region, cmp.Or(strings.Join(elsewhere, ", "), "none")))
+		fmt.Errorf("%s is the wrong Region: no pinned trail has its home there, but in %s; nothing was deployed", d.Region, strings.Join(elsewhere, ", ")))
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/config/file"
@@ -44,38 +42,20 @@ func (a *app) settled(d *deployment, f deployFlags) (artifact.Settings, error) {
 		return artifact.Settings{}, nil
 	}
 	s, err := artifact.Configure(file.Read(a.configPath()))
-	if err != nil && !a.takesFile(f) {
-		return artifact.Settings{}, nil
+	if !a.takesFile(f) { // what is wrong with it is no matter then
+		return s, nil
 	}
-	if err != nil || !a.takesFile(f) {
+	if err != nil {
 		return s, err
 	}
 	for _, x := range s.Stays {
 		a.note("%s of %s is not deployed: %s", x.Key, plain(a.configPath()), x.Why)
 	}
-	cfg, err := config.Load(config.JSON(a.configPath(), documentOr(s.Document)))
+	cfg, err := artifact.Configuration(a.configPath(), s.Document)
 	if err != nil || f.update { // the stack's own parameters count too, and are not known yet
 		return s, err
 	}
-	return s, able(d.beside(cfg))
-}
-
-// documentOr is a configuration that says nothing, where there is none.
-func documentOr(document []byte) []byte {
-	if document == nil {
-		return []byte(`{"version":1}`)
-	}
-	return document
-}
-
-// able says what is wrong with channels and routes beyond what each key can tell.
-func able(cfg config.Config) error {
-	cfg.SNS.TopicARN = "arn:aws:sns:us-east-1:111122223333:trailwarden" // the stack's own
-	problems := channels.Check(channels.Options{Config: cfg, AWS: aws.Config{Region: "us-east-1"}})
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return s, channels.CheckDeployed(d.beside(cfg))
 }
 
 // notDeployed tells of what is set in the environment of whoever deploys: it stays there, since the file is what can be reviewed, and a
@@ -116,7 +96,7 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 	default:
 		kept = true
 	}
-	cfg, err := config.Load(config.JSON(artifact.Config, documentOr(zip.Config)))
+	cfg, err := artifact.Configuration(artifact.Config, zip.Config)
 	if err != nil {
 		return err
 	}
@@ -127,7 +107,7 @@ func (a *app) configure(ctx context.Context, d *deployment, s artifact.Settings,
 		maps.Copy(d.derived, deploy.Configured(cfg, deploy.Stack{Partition: trail.PartitionOf(d.Region), Account: d.Account, Region: d.Region}))
 	}
 	cfg = d.beside(cfg)
-	if err := able(cfg); err != nil {
+	if err := channels.CheckDeployed(cfg); err != nil {
 		return err
 	}
 	d.derived["Config"] = ""

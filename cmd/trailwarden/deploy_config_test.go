@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/trailwarden/trailwarden/internal/config"
+	"github.com/trailwarden/trailwarden/internal/channels"
 	"github.com/trailwarden/trailwarden/internal/config/file"
 	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
 )
@@ -267,11 +267,11 @@ func TestOperationsPage(t *testing.T) {
 	if err != nil || settings.Document == nil || len(settings.Stays) > 0 {
 		t.Fatalf("%+v, %v", settings, err)
 	}
-	cfg, err := config.Load(config.JSON(artifact.Config, settings.Document))
+	cfg, err := artifact.Configuration(artifact.Config, settings.Document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := able(cfg); err != nil {
+	if err := channels.CheckDeployed(cfg); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify/route"
@@ -92,6 +94,15 @@ func Check(o Options) (problems config.Problems) {
 		off(fmt.Sprintf("maintenance[%d].channels", i), x.Channels)
 	}
 	return problems
+}
+
+// CheckDeployed is Check of what a deployed function has: the stack's topic is on whatever the configuration says.
+func CheckDeployed(cfg config.Config) error {
+	cfg.SNS.TopicARN = "arn:aws:sns:us-east-1:111122223333:trailwarden"
+	if problems := Check(Options{Config: cfg, AWS: aws.Config{Region: "us-east-1"}}); len(problems) > 0 {
+		return problems
+	}
+	return nil
 }
 
 // place is where a key got its value from.

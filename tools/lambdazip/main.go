@@ -12,12 +12,9 @@ import (
 	"os"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/trailwarden/trailwarden/internal/baseline"
 	baselinefile "github.com/trailwarden/trailwarden/internal/baseline/file"
 	"github.com/trailwarden/trailwarden/internal/channels"
-	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/config/file"
 	"github.com/trailwarden/trailwarden/internal/deploy"
 	"github.com/trailwarden/trailwarden/internal/deploy/artifact"
@@ -73,18 +70,12 @@ func configure(name string, says io.Writer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	document := s.Document
-	if document == nil {
-		document = []byte(`{"version":1}`)
-	}
-	cfg, err := config.Load(config.JSON(name, document))
+	cfg, err := artifact.Configuration(name, s.Document)
 	if err != nil {
 		return nil, err
 	}
-	checked := cfg
-	checked.SNS.TopicARN = "arn:aws:sns:us-east-1:111122223333:trailwarden" // the stack's own
-	if problems := channels.Check(channels.Options{Config: checked, AWS: aws.Config{Region: "us-east-1"}}); len(problems) > 0 {
-		return nil, problems
+	if err := channels.CheckDeployed(cfg); err != nil {
+		return nil, err
 	}
 	for _, x := range s.Stays {
 		fmt.Fprintf(says, "%s of %s is not deployed: %s\n", x.Key, name, x.Why)

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/trailwarden/trailwarden/internal/baseline"
-	"github.com/trailwarden/trailwarden/internal/config"
 )
 
 // Baseline is the name of the baseline in the zip, and the value of TRAILWARDEN_BASELINE.
@@ -53,28 +52,33 @@ func Open(packed []byte) (Artifact, error) {
 	if program.Machine != elf.EM_AARCH64 {
 		return a, fmt.Errorf("read zip: bootstrap is for %s, and the functions run on arm64", program.Machine)
 	}
-	document, err := content(z, Baseline)
-	switch {
-	case err == nil:
+	document, err := perhaps(z, Baseline)
+	if err != nil {
+		return a, fmt.Errorf("read zip: %w", err)
+	}
+	if document != nil {
 		pinned, err := baseline.Decode(document)
 		if err != nil {
 			return a, fmt.Errorf("read the baseline in the zip: %w", err)
 		}
 		a.Pinned = &pinned
-	case !errors.Is(err, fs.ErrNotExist):
+	}
+	if a.Config, err = perhaps(z, Config); err != nil {
 		return a, fmt.Errorf("read zip: %w", err)
 	}
-	document, err = content(z, Config)
-	switch {
-	case err == nil:
-		if _, err := config.Load(config.JSON(Config, document)); err != nil {
-			return a, fmt.Errorf("read the configuration in the zip: %w", err)
-		}
-		a.Config = document
-	case !errors.Is(err, fs.ErrNotExist):
-		return a, fmt.Errorf("read zip: %w", err)
+	if _, err := Configuration(Config, a.Config); err != nil {
+		return a, fmt.Errorf("read the configuration in the zip: %w", err)
 	}
 	return a, nil
+}
+
+// perhaps is the content of a file that need not be there; nil when it is not.
+func perhaps(z *zip.Reader, name string) ([]byte, error) {
+	data, err := content(z, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
 }
 
 func content(z *zip.Reader, name string) ([]byte, error) {

@@ -131,6 +131,14 @@ func Configure(file config.Layer) (Settings, error) {
 	return s, nil
 }
 
+// Configuration is what a zip's configuration says; nil says nothing. The name is what problems call it.
+func Configuration(name string, document []byte) (config.Config, error) {
+	if document == nil {
+		return config.Load()
+	}
+	return config.Load(config.JSON(name, document))
+}
+
 // asParameter is a key that the template has a parameter for. That nothing is to be changed is taken from the file; that something
 // may be is for whoever deploys to say.
 func asParameter(v config.Value) (name, value string) {
