@@ -64,18 +64,27 @@ func (a *app) engine(ctx context.Context, cfg config.Config, where cloud.Options
 
 // channels opens the channels that are configured.
 func (a *app) channels(cfg config.Config, aws aws.Config, e *engine.Engine) ([]notify.Channel, error) {
-	location, err := time.LoadLocation(cfg.TimeZone)
+	o, err := channelsOn(cfg, aws)
 	if err != nil {
 		return nil, err
 	}
-	o := channels.Options{
-		Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Memory: e.Memory(), Version: buildInfo().Version, Location: location,
-		Account: e.Account, Now: time.Now, Heavy: heavy.Channels(),
-	}
+	o.Memory, o.Account = e.Memory(), e.Account
 	if e.Keeper != nil {
 		o.Output = a.stdout // the other verbs write data of their own there
 	}
 	return channels.Open(o)
+}
+
+// channelsOn are what channels are made of, but for the account, and for what was told before.
+func channelsOn(cfg config.Config, aws aws.Config) (channels.Options, error) {
+	location, err := time.LoadLocation(cfg.TimeZone)
+	if err != nil {
+		return channels.Options{}, err
+	}
+	return channels.Options{
+		Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Version: buildInfo().Version, Location: location, Now: time.Now,
+		Heavy: heavy.Channels(),
+	}, nil
 }
 
 // hintOf is what a failed call says that can be done about it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trailwarden/trailwarden/internal/channels"
-	"github.com/trailwarden/trailwarden/internal/channels/heavy"
 	"github.com/trailwarden/trailwarden/internal/cloud"
 	"github.com/trailwarden/trailwarden/internal/cloud/chain"
-	"github.com/trailwarden/trailwarden/internal/cloud/vault"
 	"github.com/trailwarden/trailwarden/internal/config"
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -45,10 +44,8 @@ func channelFlag(c *cobra.Command, name *string, help string) {
 }
 
 func knownChannel(name string) error {
-	for _, known := range channels.Names {
-		if name == known {
-			return nil
-		}
+	if slices.Contains(channels.Names, name) {
+		return nil
 	}
 	return usage(config.Suggest(name, "the channels are ", channels.Names), "there is no channel %q", name)
 }
@@ -118,8 +115,6 @@ func sample(now time.Time) incident.Incident {
 			*t = t.Add(shift)
 		}
 	}
-	at := *inc.RepairedAt
-	inc.RepairedAt = &at
 	move(inc.RepairedAt)
 	move(&inc.OpenedAt)
 	move(&inc.SeenAt)
@@ -128,6 +123,9 @@ func sample(now time.Time) incident.Incident {
 	move(inc.BlindWindow.To)
 	for i := range inc.Actions {
 		move(inc.Actions[i].At)
+	}
+	for i := range inc.Tamperings { // their blind window is the incident's
+		move(&inc.Tamperings[i].At)
 	}
 	inc.Drill, inc.Severity = true, incident.Info
 	inc.Findings[0].Severity = incident.Info
@@ -187,19 +185,17 @@ func (a *app) channelOptions(ctx context.Context, cfg config.Config, where cloud
 	if err != nil {
 		return channels.Options{}, fail(exitError, "check the AWS profile and environment", err)
 	}
-	location, err := time.LoadLocation(cfg.TimeZone)
+	o, err := channelsOn(cfg, aws)
 	if err != nil {
 		return channels.Options{}, err
 	}
-	client := &cloud.Client{Config: aws, Version: buildInfo().Version}
-	return channels.Options{
-		Config: cfg, AWS: aws, Vault: &vault.Vault{Config: aws}, Version: buildInfo().Version, Location: location, Now: time.Now,
-		Output: a.stdout, Heavy: heavy.Channels(),
-		Account: func(ctx context.Context) (string, error) {
-			self, err := client.Self(ctx)
-			return cloud.AccountOf(self), err
-		},
-	}, nil
+	client := &cloud.Client{Config: aws, Version: o.Version}
+	o.Output = a.stdout
+	o.Account = func(ctx context.Context) (string, error) {
+		self, err := client.Self(ctx)
+		return cloud.AccountOf(self), err
+	}
+	return o, nil
 }
 
 func notifyRender(a *app) *cobra.Command {
@@ -226,14 +222,12 @@ printed.`,
 			if err != nil {
 				return err
 			}
-			location, err := time.LoadLocation(cfg.TimeZone)
+			o, err := channelsOn(cfg, aws.Config{Region: cmp.Or(cfg.Region, "us-east-1")})
 			if err != nil {
 				return err
 			}
-			payload, err := channels.Render(channels.Options{
-				Config: cfg, AWS: aws.Config{Region: cmp.Or(cfg.Region, "us-east-1")}, Version: buildInfo().Version, Location: location,
-				Now: time.Now, Heavy: heavy.Channels(), Output: io.Discard,
-			}, name, inc)
+			o.Vault, o.Output = nil, io.Discard // no secret is read
+			payload, err := channels.Render(o, name, inc)
 			if err != nil {
 				return fail(exitUsage, "see docs/channels/"+name+".md", err)
 			}
