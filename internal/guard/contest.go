@@ -43,8 +43,8 @@ const (
 	quiet = 6 * time.Hour
 )
 
-// Frozen says whether the setting is left as it is, and until when.
-func (c Contest) Frozen(now time.Time) (until time.Time, ok bool) {
+// frozen says whether the setting is left as it is, and until when.
+func (c Contest) frozen(now time.Time) (until time.Time, ok bool) {
 	if len(c.Writes) < frozenAfter {
 		return time.Time{}, false
 	}
@@ -70,14 +70,14 @@ func (w *work) freeze(ctx context.Context, wanted trail.Baseline) {
 	var left []trail.Left
 	rest := w.baseline
 	for _, d := range w.plan.Drifts {
-		i := slices.IndexFunc(w.contests, func(c Contest) bool { return c.Field == d.Field && c.Value == d.Got })
+		i := slices.IndexFunc(w.contests, func(c Contest) bool {
+			_, frozen := c.frozen(w.seen)
+			return frozen && c.Field == d.Field && c.Value == d.Got
+		})
 		if i < 0 || !mayRest(d) {
 			continue
 		}
-		until, frozen := w.contests[i].Frozen(w.seen)
-		if !frozen {
-			continue
-		}
+		until, _ := w.contests[i].frozen(w.seen)
 		at := until.UTC().Format(time.RFC3339)
 		w.contested = fmt.Sprintf("%s has set %s to %s again and again, %d times within a day: trailwarden lets that setting rest until %s, and repairs everything else",
 			w.contests[i].Who, d.Field, d.Got, len(w.contests[i].Writes), at)
@@ -148,7 +148,7 @@ func (w *work) count(r event.Record) (changed bool) {
 		c.Writes = slices.DeleteFunc(append(c.Writes, Write{r.ID, w.seen.UTC()}), func(old Write) bool { return w.seen.Sub(old.At) > contestKept })
 		c.Writes = c.Writes[max(0, len(c.Writes)-10*frozenAfter):]
 		changed = true
-		if until, now := c.Frozen(w.seen); now && !frozen {
+		if until, now := c.frozen(w.seen); now && !frozen {
 			w.contested = fmt.Sprintf("%s has set %s to %s %d times within a day, each time after it was repaired: when it does so once more before %s, trailwarden lets that setting rest, and repairs everything else",
 				who, d.Field, d.Got, len(c.Writes), until.UTC().Format(time.RFC3339))
 		}
