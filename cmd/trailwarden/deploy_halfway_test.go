@@ -73,29 +73,36 @@ func failing(r sim.StackRequest) sim.Blueprint {
 	return b
 }
 
+// leavesRolledBack has a deployment fail where it may not remove the stack, and mends both for the next one.
+func (s *site) leavesRolledBack() {
+	s.world.Blueprints(failing)
+	allow := s.world.Deny("*deployer*", "cloudformation:DeleteStack")
+	s.deploy()
+	allow()
+	s.world.Blueprints(blueprint)
+}
+
 // A deployment that ends half way, by Ctrl-C or because of CloudFormation, says what is there and how to be rid of it.
 func TestDeployEndsHalfway(t *testing.T) {
 	for name, test := range map[string]struct {
 		blueprint func(sim.StackRequest) sim.Blueprint // of the deployment that ends half way
 		run       func(*site) (int, string, string)
-		code      int
-		says      []string
-		there     string
+		end
 	}{
 		"Ctrl-C while the stack is made": {
 			blueprint: slowly,
 			run: func(s *site) (int, string, string) {
-				return s.interrupted("ExecuteChangeSet", "deploy", "--yes", "--zip", s.zip, "--email", "security@example.com", "--history", "0")
+				return s.interrupted("ExecuteChangeSet", s.deploying()...)
 			},
-			code: exitInterrupted, there: "trailwarden CREATE_IN_PROGRESS, bucket",
-			says: []string{"left: the stack trailwarden, on its way", "trailwarden destroy", "left: the bucket", "left: the zip s3://"},
+			end: end{code: exitInterrupted, there: "trailwarden CREATE_IN_PROGRESS, bucket",
+				says: []string{"left: the stack trailwarden, on its way", "trailwarden destroy", "left: the bucket", "left: the zip s3://"}},
 		},
 		"Ctrl-C while the change set is made": {
 			run: func(s *site) (int, string, string) {
-				return s.interrupted("CreateChangeSet", "deploy", "--yes", "--zip", s.zip, "--email", "security@example.com", "--history", "0")
+				return s.interrupted("CreateChangeSet", s.deploying()...)
 			},
-			code: exitInterrupted, there: "trailwarden REVIEW_IN_PROGRESS, bucket",
-			says: []string{"left: the change set", "aws cloudformation delete-change-set", "left: the stack trailwarden, empty, in review", "aws cloudformation delete-stack", "left: the bucket"},
+			end: end{code: exitInterrupted, there: "trailwarden REVIEW_IN_PROGRESS, bucket",
+				says: []string{"left: the change set", "aws cloudformation delete-change-set", "left: the stack trailwarden, empty, in review", "aws cloudformation delete-stack", "left: the bucket"}},
 		},
 		"Ctrl-C while an update is made": {
 			blueprint: slowly,
@@ -111,7 +118,8 @@ func TestDeployEndsHalfway(t *testing.T) {
 				})
 				return s.interrupted("ExecuteChangeSet", "deploy", "--update", "--yes", "--zip", s.zip, "--sweep-schedule", "rate(5 minutes)")
 			},
-			code: exitInterrupted, there: "trailwarden UPDATE_IN_PROGRESS, bucket", says: []string{"left: the update of the stack trailwarden, on its way", "aws cloudformation cancel-update-stack"},
+			end: end{code: exitInterrupted, there: "trailwarden UPDATE_IN_PROGRESS, bucket",
+				says: []string{"left: the update of the stack trailwarden, on its way", "aws cloudformation cancel-update-stack"}},
 		},
 		"Ctrl-C while the stack is removed": {
 			run: func(s *site) (int, string, string) {
@@ -120,7 +128,7 @@ func TestDeployEndsHalfway(t *testing.T) {
 				s.run("deploy", "--update", "--yes", "--zip", s.zip, "--sweep-schedule", "rate(5 minutes)") // changes no resource here
 				return s.interrupted("DeleteStack", "destroy", "--yes")
 			},
-			code: exitInterrupted, there: "trailwarden DELETE_IN_PROGRESS, bucket", says: []string{"the stack trailwarden is in state DELETE_IN_PROGRESS"},
+			end: end{code: exitInterrupted, there: "trailwarden DELETE_IN_PROGRESS, bucket", says: []string{"the stack trailwarden is in state DELETE_IN_PROGRESS"}},
 		},
 		"CloudFormation makes no change set": {
 			run: func(s *site) (int, string, string) {
@@ -132,13 +140,13 @@ func TestDeployEndsHalfway(t *testing.T) {
 				})
 				return s.deploy()
 			},
-			code: exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket",
-			says: []string{"cannot make the change set: Template error: of that kind", "left: the change set", "left: the stack trailwarden, empty, in review", "left: the bucket"},
+			end: end{code: exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket",
+				says: []string{"cannot make the change set: Template error: of that kind", "left: the change set", "left: the stack trailwarden, empty, in review", "left: the bucket"}},
 		},
 		"there is nothing to make": {
 			blueprint: func(r sim.StackRequest) sim.Blueprint { return sim.Blueprint{} },
 			run:       func(s *site) (int, string, string) { return s.deploy() },
-			code:      exitError, there: "bucket", says: []string{"nothing to make in the template", "left: the bucket", "left: the zip s3://"},
+			end:       end{code: exitError, there: "bucket", says: []string{"nothing to make in the template", "left: the bucket", "left: the zip s3://"}},
 		},
 		"rolled back, and not to be removed": {
 			blueprint: failing,
@@ -146,31 +154,23 @@ func TestDeployEndsHalfway(t *testing.T) {
 				s.world.Deny("*deployer*", "cloudformation:DeleteStack")
 				return s.deploy()
 			},
-			code: exitError, there: "trailwarden ROLLBACK_COMPLETE, bucket",
-			says: []string{"ReactRole (AWS::IAM::Role)", "it was rolled back, and could not be removed", "left: the stack trailwarden, rolled back", "aws cloudformation delete-stack"},
+			end: end{code: exitError, there: "trailwarden ROLLBACK_COMPLETE, bucket",
+				says: []string{"ReactRole (AWS::IAM::Role)", "it was rolled back, and could not be removed", "left: the stack trailwarden, rolled back", "aws cloudformation delete-stack"}},
 		},
 		"an earlier one stays in ROLLBACK_COMPLETE": {
-			blueprint: failing,
 			run: func(s *site) (int, string, string) {
-				allow := s.world.Deny("*deployer*", "cloudformation:DeleteStack")
-				s.deploy()
-				allow()
-				s.world.Blueprints(blueprint)
+				s.leavesRolledBack()
 				return s.deploy()
 			},
-			code: exitError, there: "trailwarden ROLLBACK_COMPLETE, bucket", says: []string{"is in state ROLLBACK_COMPLETE", "trailwarden destroy --stack-name trailwarden"},
+			end: end{code: exitError, there: "trailwarden ROLLBACK_COMPLETE, bucket", says: []string{"is in state ROLLBACK_COMPLETE", "trailwarden destroy --stack-name trailwarden"}},
 		},
 		"an earlier one in ROLLBACK_COMPLETE is removed, and it is deployed again": {
-			blueprint: failing,
 			run: func(s *site) (int, string, string) {
-				allow := s.world.Deny("*deployer*", "cloudformation:DeleteStack")
-				s.deploy()
-				allow()
-				s.world.Blueprints(blueprint)
+				s.leavesRolledBack()
 				s.run("destroy", "--yes")
 				return s.deploy()
 			},
-			code: exitFindings, there: "trailwarden CREATE_COMPLETE, bucket",
+			end: end{code: exitFindings, there: "trailwarden CREATE_COMPLETE, bucket"},
 		},
 		"an update goes back by itself": {
 			run: func(s *site) (int, string, string) {
@@ -178,15 +178,15 @@ func TestDeployEndsHalfway(t *testing.T) {
 				s.world.Blueprints(failing)
 				return s.run("deploy", "--update", "--yes", "--zip", s.zip, "--sweep-schedule", "rate(5 minutes)")
 			},
-			code: exitError, there: "trailwarden UPDATE_ROLLBACK_COMPLETE, bucket", says: []string{"ReactRole (AWS::IAM::Role)", "the stack is what it was before"},
+			end: end{code: exitError, there: "trailwarden UPDATE_ROLLBACK_COMPLETE, bucket", says: []string{"ReactRole (AWS::IAM::Role)", "the stack is what it was before"}},
 		},
 		"somebody else is at work on the stack": {
 			blueprint: slowly,
 			run: func(s *site) (int, string, string) {
-				s.interrupted("ExecuteChangeSet", "deploy", "--yes", "--zip", s.zip, "--email", "security@example.com", "--history", "0")
+				s.interrupted("ExecuteChangeSet", s.deploying()...)
 				return s.deploy()
 			},
-			code: exitError, there: "trailwarden CREATE_IN_PROGRESS, bucket", says: []string{"somebody is at work on it", "wait until it is done"},
+			end: end{code: exitError, there: "trailwarden CREATE_IN_PROGRESS, bucket", says: []string{"somebody is at work on it", "wait until it is done"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,20 +195,7 @@ func TestDeployEndsHalfway(t *testing.T) {
 				s.world.Blueprints(test.blueprint)
 			}
 			code, stdout, stderr := test.run(s)
-			if code != test.code {
-				t.Errorf("exit code %d, want %d", code, test.code)
-			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not say %q", want)
-				}
-			}
-			if got := s.there(); got != test.there {
-				t.Errorf("there is %q afterwards, want %q", got, test.there)
-			}
-			if t.Failed() {
-				t.Logf("stdout:\n%s\nstderr:\n%s", stdout, stderr)
-			}
+			test.end.held(t, s, code, stdout, stderr)
 		})
 	}
 }

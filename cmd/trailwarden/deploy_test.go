@@ -103,9 +103,14 @@ func (s *site) run(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// deploy is `deploy --yes` with the zip of the test.
+// deploying is the command line of a `deploy --yes` with the zip of the test.
+func (s *site) deploying(args ...string) []string {
+	return append([]string{"deploy", "--yes", "--zip", s.zip, "--email", "security@example.com", "--history", "0"}, args...)
+}
+
+// deploy is that command.
 func (s *site) deploy(args ...string) (code int, stdout, stderr string) {
-	return s.run(append([]string{"deploy", "--yes", "--zip", s.zip, "--email", "security@example.com", "--history", "0"}, args...)...)
+	return s.run(s.deploying(args...)...)
 }
 
 // there is what a deployment has made: stacks with their states, and whether the bucket is there.
@@ -119,6 +124,32 @@ func (s *site) there() string {
 		list = append(list, "bucket")
 	}
 	return strings.Join(list, ", ")
+}
+
+// end is how a command ends.
+type end struct {
+	code  int
+	says  []string // all of it on stderr
+	there string   // afterwards
+}
+
+// held holds what a command did against how it was to end.
+func (e end) held(t *testing.T, s *site, code int, stdout, stderr string) {
+	t.Helper()
+	if code != e.code {
+		t.Errorf("exit code %d, want %d", code, e.code)
+	}
+	for _, want := range e.says {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if got := s.there(); got != e.there {
+		t.Errorf("there is %q afterwards, want %q", got, e.there)
+	}
+	if t.Failed() {
+		t.Logf("stdout:\n%s\nstderr:\n%s", stdout, stderr)
+	}
 }
 
 // stop stops the trail.
@@ -135,9 +166,7 @@ func TestDeployFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		before func(*site)
 		args   []string
-		code   int
-		says   []string // all of it on stderr
-		there  string   // afterwards
+		end
 	}{
 		"no credentials": {
 			before: func(s *site) {
@@ -145,15 +174,15 @@ func TestDeployFails(t *testing.T) {
 					s.t.Setenv(n, "")
 				}
 			},
-			code: exitError, says: []string{"check the AWS credentials", "find out the account"},
+			end: end{code: exitError, says: []string{"check the AWS credentials", "find out the account"}},
 		},
 		"a Region that the account has not enabled": {
 			args: []string{"--region", "me-south-1"},
-			code: exitError, says: []string{"Region is enabled"},
+			end:  end{code: exitError, says: []string{"Region is enabled"}},
 		},
 		"a Region in which no trail has its home": {
 			args: []string{"--region", "us-east-1"},
-			code: exitUsage, says: []string{"wrong Region", "--region eu-central-1", "nothing was deployed"},
+			end:  end{code: exitUsage, says: []string{"wrong Region", "--region eu-central-1", "nothing was deployed"}},
 		},
 		"the bucket's name is taken": {
 			before: func(s *site) {
@@ -163,15 +192,15 @@ func TestDeployFails(t *testing.T) {
 					s.t.Fatal(err)
 				}
 			},
-			code: exitError, says: []string{"the name is taken, by another account", "--bucket", "nothing that was not there before is left"},
+			end: end{code: exitError, says: []string{"the name is taken, by another account", "--bucket", "nothing that was not there before is left"}},
 		},
 		"the stack is there": {
 			before: func(s *site) { s.deploy() },
-			code:   exitError, says: []string{"is there already", "--update", "nothing was changed"}, there: "trailwarden CREATE_COMPLETE, bucket",
+			end:    end{code: exitError, says: []string{"is there already", "--update", "nothing was changed"}, there: "trailwarden CREATE_COMPLETE, bucket"},
 		},
 		"there is no stack to update": {
 			args: []string{"--update"},
-			code: exitError, says: []string{"no stack trailwarden in eu-central-1 to update"},
+			end:  end{code: exitError, says: []string{"no stack trailwarden in eu-central-1 to update"}},
 		},
 		"a role may not be made": {
 			before: func(s *site) {
@@ -181,16 +210,17 @@ func TestDeployFails(t *testing.T) {
 					return b
 				})
 			},
-			code: exitError, there: "bucket",
-			says: []string{"ReactRole (AWS::IAM::Role)", "iam:CreateRole", "--print-policy", "the stack is removed", "left: the bucket", "left: the zip s3://", "aws s3api delete-object"},
+			end: end{code: exitError, there: "bucket",
+				says: []string{"ReactRole (AWS::IAM::Role)", "iam:CreateRole", "--print-policy", "the stack is removed", "left: the bucket", "left: the zip s3://", "aws s3api delete-object"}},
 		},
 		"change sets may not be made": {
 			before: func(s *site) { s.world.Deny("*deployer*", "cloudformation:CreateChangeSet") },
-			code:   exitError, there: "bucket", says: []string{"make a change set", "--print-policy", "left: the bucket"},
+			end:    end{code: exitError, there: "bucket", says: []string{"make a change set", "--print-policy", "left: the bucket"}},
 		},
 		"the change set may not be executed": {
 			before: func(s *site) { s.world.Deny("*deployer*", "cloudformation:ExecuteChangeSet") },
-			code:   exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket", says: []string{"execute the change set", "left: the change set", "left: the stack trailwarden, empty, in review", "aws cloudformation delete-stack"},
+			end: end{code: exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket",
+				says: []string{"execute the change set", "left: the change set", "left: the stack trailwarden, empty, in review", "aws cloudformation delete-stack"}},
 		},
 		"an earlier deployment waits for a yes": {
 			before: func(s *site) {
@@ -198,19 +228,19 @@ func TestDeployFails(t *testing.T) {
 				s.deploy()
 				allow()
 			},
-			code: exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket", says: []string{"a change set waits", "aws cloudformation delete-stack"},
+			end: end{code: exitError, there: "trailwarden REVIEW_IN_PROGRESS, bucket", says: []string{"a change set waits", "aws cloudformation delete-stack"}},
 		},
 		"a malformed address": {
 			args: []string{"--email", "security at example.com"},
-			code: exitUsage, says: []string{"--email", "is not one e-mail address", "nothing was asked of AWS"},
+			end:  end{code: exitUsage, says: []string{"--email", "is not one e-mail address", "nothing was asked of AWS"}},
 		},
 		"another zip": {
 			args: []string{"--zip-sha256", strings.Repeat("0", 64)},
-			code: exitUsage, says: []string{"is not the zip that --zip-sha256 names", "nothing was deployed"},
+			end:  end{code: exitUsage, says: []string{"is not the zip that --zip-sha256 names", "nothing was deployed"}},
 		},
 		"a stopped trail": {
 			before: func(s *site) { s.stop() },
-			code:   exitFindings, says: []string{"pin arn:aws:cloudtrail", "find out who did that"},
+			end:    end{code: exitFindings, says: []string{"pin arn:aws:cloudtrail", "find out who did that"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,20 +249,7 @@ func TestDeployFails(t *testing.T) {
 				test.before(s)
 			}
 			code, stdout, stderr := s.deploy(test.args...)
-			if code != test.code {
-				t.Errorf("exit code %d, want %d", code, test.code)
-			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not say %q", want)
-				}
-			}
-			if got := s.there(); got != test.there {
-				t.Errorf("there is %q afterwards, want %q", got, test.there)
-			}
-			if t.Failed() {
-				t.Logf("stdout:\n%s\nstderr:\n%s", stdout, stderr)
-			}
+			test.end.held(t, s, code, stdout, stderr)
 		})
 	}
 }
