@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -94,7 +95,7 @@ func deploymentTable(a *app, w io.Writer, d *deployment) {
 	default:
 		fmt.Fprintf(w, "Pinned (%s, serial %d, SHA-256 %.12s…):\n", plain(d.Baseline.From), d.Baseline.Serial, d.Baseline.Hash)
 		for _, t := range d.pinned.Trails {
-			fmt.Fprintf(w, "  %s\n    logs to %s, %s; repaired without asking: %s\n", plain(t.ARN.String()), plain(t.Bucket), reaches(t), orNothing(words(t.Repair)))
+			fmt.Fprintf(w, "  %s\n    logs to %s, %s; repaired without asking: %s\n", plain(t.ARN.String()), plain(t.Bucket), reaches(t), cmp.Or(words(t.Repair), "nothing"))
 		}
 	}
 	fmt.Fprintf(w, "\n%s\n", plain(d.Configuration.told(d.effective["NotificationEmail"])))
@@ -148,13 +149,6 @@ func together(grants []deploy.Grant) []deploy.Grant {
 		}
 	}
 	return list
-}
-
-func orNothing(text string) string {
-	if text == "" {
-		return "nothing"
-	}
-	return text
 }
 
 // outcomeTable is what there is now, and what people have to do.

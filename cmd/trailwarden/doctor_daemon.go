@@ -31,13 +31,8 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 			checks = append(checks, doctor.Rules(ctx, at.client.Config, arn, cloud.AccountOf(at.self))...)
 		}
 	}
-	where := r.aws
-	store, err := a.ledger(ctx, cfg, where, toRead)
-	place := cfg.Ledger
-	if place == "" {
-		place = usualLedger
-	}
-	checks = append(checks, ledgerCheck(ctx, store, err, place))
+	store, err := a.ledger(ctx, cfg, r.aws, toRead)
+	checks = append(checks, ledgerCheck(ctx, store, err, cmp.Or(cfg.Ledger, usualLedger)))
 	pinned, err := a.pinned(ctx, cfg, r.aws)
 	switch {
 	case err != nil && (cfg.Baseline != "" || exists(usualBaseline)):
@@ -47,7 +42,7 @@ func (a *app) daemonChecks(ctx context.Context, cfg config.Config, r reach, at *
 	default:
 		checks = append(checks, age(pinned, time.Now()))
 	}
-	checks = append(checks, a.channelChecks(ctx, cfg, where, false)...)
+	checks = append(checks, a.channelChecks(ctx, cfg, r.aws, false)...)
 	checks = append(checks, doctor.Allowed(ctx, at.client.Config, at.self, needs(cfg, at, queue)))
 	every, err := time.ParseDuration(cfg.Watch.Sweep)
 	if err != nil || every <= 0 {
@@ -88,24 +83,19 @@ func needs(cfg config.Config, at *field, queue string) []doctor.Need {
 	everything := doctor.Need{Resource: "*"}
 	events := doctor.Need{Resource: queue}
 	tell := doctor.Need{Resource: cfg.SNS.TopicARN, Actions: []string{"sns:Publish"}}
+	wanted := map[string]bool{"watching": true, "pinned trails": true, "evidence": true, "events": true, "repair": !cfg.Observe}
 	for _, p := range deploy.Permissions {
-		switch p.Feature {
-		case "events":
+		if feature, _, _ := strings.Cut(p.Feature, ", "); !wanted[feature] {
+			continue
+		}
+		switch p.On {
+		case "trails of the account":
+			trails.Actions = append(trails.Actions, p.Action)
+		case "everything: the call knows no resources":
+			everything.Actions = append(everything.Actions, p.Action)
+		case "trailwarden's queue":
 			events.Actions = append(events.Actions, p.Action)
-			continue
-		case "repair":
-			if cfg.Observe {
-				continue
-			}
-		case "watching", "pinned trails", "evidence":
-		default:
-			continue
 		}
-		of := &trails
-		if strings.HasPrefix(p.On, "everything") {
-			of = &everything
-		}
-		of.Actions = append(of.Actions, p.Action)
 	}
 	all := []doctor.Need{trails, everything}
 	for _, n := range []doctor.Need{events, tell} {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,33 @@ func TestReaching(t *testing.T) {
 	}
 	if got := (&app{}).reaching("aws x", reach{}, config.Config{}); got != "aws x" {
 		t.Errorf("with nothing given: %q", got)
+	}
+}
+
+// TestNeeds: IAM is asked about each call on something that the call is about, and about nothing that is not configured.
+func TestNeeds(t *testing.T) {
+	at := &field{self: "arn:aws:iam::111122223333:user/daemon", region: "eu-central-1"}
+	asked := func(cfg config.Config, queue string) map[string][]string {
+		all := map[string][]string{}
+		for _, n := range needs(cfg, at, queue) {
+			for _, action := range n.Actions {
+				service, _, _ := strings.Cut(action, ":")
+				if n.Resource != "*" && strings.Split(n.Resource, ":")[2] != service {
+					t.Errorf("%s is asked about %s", action, n.Resource)
+				}
+				all[n.Resource] = append(all[n.Resource], action)
+			}
+		}
+		return all
+	}
+	const queue = "arn:aws:sqs:eu-central-1:111122223333:events"
+	if got := asked(config.Config{}, queue)[queue]; !slices.Contains(got, "sqs:GetQueueAttributes") {
+		t.Errorf("of the queue: %v", got)
+	}
+	for resource, actions := range asked(config.Config{Observe: true}, "") {
+		if strings.Contains(resource, ":sqs:") || slices.Contains(actions, "cloudtrail:StartLogging") {
+			t.Errorf("without a queue, and observing only: %v on %s", actions, resource)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,7 +47,7 @@ func trailChecks(ctx context.Context, at *field, pinned baseline.File, every tim
 		checks = append(checks, doctor.Check{Name: "trail " + u.ARN.Name, Status: doctor.Waiting, Text: "not pinned: it is started when it stops, and what else changes is only told", Mend: "trailwarden baseline accept " + u.ARN.Name + "; then deploy it: trailwarden deploy --update"})
 	}
 	for _, f := range report.Failures {
-		checks = append(checks, doctor.Check{Name: "trails", Status: doctor.Unknown, Text: f.Error, Mend: orNone(f.Hint, "look again: trailwarden doctor")})
+		checks = append(checks, doctor.Check{Name: "trails", Status: doctor.Unknown, Text: f.Error, Mend: cmp.Or(f.Hint, "look again: trailwarden doctor")})
 	}
 	used, homes := map[string]int{}, map[string]int{}
 	for _, state := range s.States {
@@ -101,10 +102,7 @@ func ledgerCheck(ctx context.Context, store ledger.Store, err error, where strin
 		heads, err = store.Heads(ctx)
 	}
 	if err != nil {
-		mend := hintOf(err)
-		if mend == "" {
-			mend = "see that it exists and that these credentials may read it; trailwarden incidents verify --ledger " + where
-		}
+		mend := cmp.Or(hintOf(err), "see that it exists and that these credentials may read it; trailwarden incidents verify --ledger "+where)
 		return doctor.Check{Name: "ledger", Status: doctor.Unknown, Text: err.Error(), Mend: mend}
 	}
 	return doctor.Check{Name: "ledger", Status: doctor.OK, Text: fmt.Sprintf("%s can be read: %s", where, count(len(heads), "chain"))}
