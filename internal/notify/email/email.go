@@ -17,6 +17,7 @@ import (
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/trailwarden/trailwarden/internal/incident"
 	"github.com/trailwarden/trailwarden/internal/notify"
@@ -135,14 +136,8 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 		}
 		messages[i] = m
 	}
-	client, conn, err := c.client()
-	if err != nil {
-		return c.failure(ctx, nil, err)
-	}
-	defer conn.close()
-	stop := context.AfterFunc(ctx, conn.close)
-	defer stop()
-	session, err := client.DialToSMTPClientWithContext(ctx)
+	client, session, end, err := c.connect(ctx)
+	defer end()
 	if err != nil {
 		return c.failure(ctx, nil, err)
 	}
@@ -156,6 +151,30 @@ func (c *Channel) Notify(ctx context.Context, inc incident.Incident) error {
 	}
 	_ = client.CloseWithSMTPClient(session) // all that matters has been answered
 	return c.failure(ctx, failed, errs...)
+}
+
+// Probe connects to the mail server and logs in, and sends nothing.
+func (c *Channel) Probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errNoAnswer)
+	defer cancel()
+	client, session, end, err := c.connect(ctx)
+	defer end()
+	if err != nil {
+		return c.failure(ctx, nil, err)
+	}
+	_ = client.CloseWithSMTPClient(session) // it has answered
+	return nil
+}
+
+// connect connects to the mail server and logs in, for as long as ctx lasts. Whoever calls it ends it, whatever the error.
+func (c *Channel) connect(ctx context.Context) (client *gomail.Client, session *smtp.Client, end func(), err error) {
+	client, conn, err := c.client()
+	if err != nil {
+		return nil, nil, func() {}, err
+	}
+	stop := context.AfterFunc(ctx, conn.close)
+	session, err = client.DialToSMTPClientWithContext(ctx)
+	return client, session, func() { stop(); conn.close() }, err
 }
 
 var errNoAnswer = errors.New("no answer within " + Timeout.String())
