@@ -82,13 +82,13 @@ func (l *look) policy(e Expect, text string) {
 	}
 	var wrong []string
 	for _, s := range want {
-		if !slices.ContainsFunc(has.Statement, func(h map[string]any) bool { return canonical(h) == canonical(s) }) {
+		if !slices.ContainsFunc(has.Statement, func(h map[string]any) bool { return Canonical(h) == Canonical(s) }) {
 			wrong = append(wrong, fmt.Sprintf("without %s", s["Sid"]))
 		}
 	}
 	for _, h := range has.Statement {
-		if !slices.ContainsFunc(want, func(s map[string]any) bool { return canonical(h) == canonical(s) }) {
-			wrong = append(wrong, "with "+canonical(h))
+		if !slices.ContainsFunc(want, func(s map[string]any) bool { return Canonical(h) == Canonical(s) }) {
+			wrong = append(wrong, "with "+Canonical(h))
 		}
 	}
 	if len(wrong) == 0 {
@@ -116,12 +116,9 @@ func (e Expect) QueuePolicy() []map[string]any {
 	}
 }
 
-// Canonical is a statement of a policy in a form in which two that mean the same are the same.
-func Canonical(statement map[string]any) string { return canonical(statement) }
-
-// canonical is a statement in a form in which two that mean the same are the same: one value is a list of one, lists have an order,
+// Canonical is a statement of a policy in a form in which two that mean the same are the same: one value is a list of one, lists have an order,
 // actions and keys no upper case, and what it is called does not matter.
-func canonical(statement map[string]any) string {
+func Canonical(statement map[string]any) string {
 	out := map[string]any{}
 	for key, value := range statement {
 		switch key {

@@ -24,7 +24,7 @@ func (l *look) rule(ctx context.Context, e Expect) {
 	if !strings.HasPrefix(r.State, "ENABLED") {
 		l.find("bus.rule-disabled", incident.Critical, e.Rule.Name, "the rule is off: no event tells of what happens to trails", "ENABLED", r.State, "aws events enable-rule --name "+e.Rule.Name)
 	}
-	if why := narrowed(r.EventPattern, e.Rule.Account); why != "" {
+	if why := Narrowed(r.EventPattern, e.Rule.Account); why != "" {
 		l.find("bus.rule-changed", incident.Critical, e.Rule.Name, "the rule no longer takes every call that changes a trail: "+why, "every watched call", r.EventPattern,
 			fmt.Sprintf("aws events put-rule --name %s --state ENABLED --event-pattern '%s'", e.Rule.Name, e.Rule.Pattern()))
 	}
@@ -70,9 +70,9 @@ func (e Expect) putTarget() string {
 	return fmt.Sprintf("aws events put-targets --rule %s --targets '%s'", e.Rule.Name, b)
 }
 
-// narrowed says which watched call a pattern leaves out, empty when none. A pattern that says anything else than ours is taken for
+// Narrowed says which watched call a pattern leaves out, empty when none. A pattern that says anything else than ours is taken for
 // narrower: what is added to a pattern can only take away.
-func narrowed(text, account string) string {
+func Narrowed(text, account string) string {
 	var p struct {
 		Source     []any `json:"source"`
 		DetailType []any `json:"detail-type"`
@@ -105,6 +105,3 @@ func narrowed(text, account string) string {
 	}
 	return ""
 }
-
-// Narrowed says which watched call a rule's pattern leaves out, empty when none: for rules that trailwarden did not make.
-func Narrowed(pattern, account string) string { return narrowed(pattern, account) }
